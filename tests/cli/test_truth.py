@@ -69,7 +69,7 @@ def test_a_column_of_a_parquet_file(rows, tmp_path):
     pq.write_table(table, path)
     assert classes(read_truth(path, rows, "source")) == ["2", "10", "2", "1"]
     assert classes(read_truth(path, rows, "kind")) == ["a", None, "b", "a"]
-    with pytest.raises(InputError, match="columns source, kind: say with --key"):
+    with pytest.raises(InputError, match="columns source, kind: choose one with --key"):
         read_truth(path, rows)
     with pytest.raises(InputError, match="no column digit: it has source, kind"):
         read_truth(path, rows, "digit")

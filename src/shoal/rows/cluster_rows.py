@@ -1,4 +1,4 @@
-"""The settings of a fit of one cluster of a run."""
+"""The settings for fitting one cluster of a run."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ READING = (
     "pages",
     "images",
 )
-"""Settings that say how rows are read."""
+"""Settings for reading rows."""
 
 _OF_OTHERS = ("sample", "previous", "added", "constraints")
 

@@ -1,8 +1,8 @@
-"""Reading past the system's cache, for files that it could not hold until they are read again.
+"""Direct reads that bypass the system's cache, for sources larger than the cache.
 
-To put a page into the cache costs the processor several times what the disk's own transfer does,
-and it drives out what others want to keep there. A source larger than half of the memory is gone
-from the cache before the next pass comes to it, so its rows are read straight from the disk.
+Putting a page into the cache costs the processor several times as much as the transfer from disk,
+and evicts pages of other programs. A source larger than half of the memory is evicted before the
+next pass reads it again, so its rows are read directly from the disk.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 ALIGNED = 4096
-"""Places, lengths and addresses must be multiples of this: of a page, and of a disk's sector."""
+"""Positions, lengths and addresses must be multiples of a page and of a disk sector."""
 
 LEAST = 1 << 20
-"""Bytes below which a read goes through the cache: they are asked for again."""
+"""Smaller reads use the cache, as neighbouring bytes are often read next."""
 
-_SHARE = 2  # of the machine's memory, one part may be taken by the cache
+_SHARE = 2  # the cache may take this fraction (1/2) of the machine's memory
 
 
 def outgrows_cache(size: int) -> bool:
-    """Return whether files of so many bytes are gone from the cache when they are read again."""
+    """Return whether files of `size` bytes are evicted from the cache before the next pass."""
     return _flag() != 0 and size > os.sysconf("SC_PHYS_PAGES") * mmap.PAGESIZE // _SHARE
 
 
 def read_direct(path: Path, start: int, length: int) -> NDArray[np.uint8] | None:
-    """Read bytes of a file past the cache: as many as there are, up to `length`."""
+    """Read up to `length` bytes of a file, bypassing the cache; None where that is unsupported."""
     first = start - start % ALIGNED
     window = WINDOWS.take(-(-(start + length - first) // ALIGNED) * ALIGNED)
     try:
@@ -49,7 +49,7 @@ def read_direct(path: Path, start: int, length: int) -> NDArray[np.uint8] | None
 
 
 def _fill(file: int, window: NDArray[np.uint8], first: int) -> int:
-    """Fill a window from a place of a file on; give how many bytes there were."""
+    """Fill a window from position `first` of a file; return the number of bytes read."""
     got = 0
     while got < len(window):
         count = os.preadv(file, [window[got:].data], first + got)

@@ -6,7 +6,7 @@ import errno
 import hashlib
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,9 @@ HEAD = 512
 """Bytes at the beginning of a file by which its kind is recognised."""
 
 _AHEAD = 1 << 17
+
+ReadAt = Callable[[int, int], bytes]
+"""``read(at, length)`` returns `length` bytes from position `at`, fewer at the end."""
 
 
 class Opened(Protocol):

@@ -1,8 +1,8 @@
-"""What Python programs hold, made into what sources are opened from.
+"""Conversion of Python objects to paths, an array or an Arrow table, which can be opened.
 
-Lists of pictures (PIL, arrays of several sizes, bytes of image files), data sets that give one item
-after the other (torch, Hugging Face), and iterators. Equal arrays of an iterator are spooled to a
-temporary file; pictures of several sizes are kept as PNG, which loses nothing.
+Lists of pictures (PIL, arrays of several sizes, bytes of image files), data sets with one item
+after the other (torch, Hugging Face), and iterators. Arrays of one shape are spooled to a
+temporary file; pictures of several sizes are stored as PNG, without loss.
 """
 
 from __future__ import annotations
@@ -24,24 +24,24 @@ from shoal.rows.arrays.pixels import show
 from shoal.rows.base import Source
 
 PICTURES = "image"
-"""The column of the Arrow table in which pictures are returned."""
+"""The column of pictures in the Arrow table."""
 
-# What Hugging Face's and torchvision's data sets call the picture of an item.
+# Names of the picture of an item in the data sets of Hugging Face and torchvision.
 _PICTURE_KEYS = ("image", "img", "pixel_values", "jpg", "png")
 _MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")
 
 
 def as_openable(where: Any) -> Any:
-    """Return paths, an array or an Arrow table for what a program holds, else it as it is."""
+    """Return paths, an array or an Arrow table for a Python object, or the object itself."""
     if isinstance(where, str | os.PathLike | Source | Mapping):
         return where
     if isinstance(where, Image.Image):
         where = [where]
     if hasattr(where, "dataset") and hasattr(where, "batch_size"):  # torch's DataLoader
-        where = where.dataset  # one by one, in the order that labels are known in
+        where = where.dataset  # without shuffling, in the order of the labels
     if hasattr(where, "collect"):  # a lazy frame of polars
         where = where.collect()
-    is_stored = hasattr(where, "__len__")  # not one that streams
+    is_stored = hasattr(where, "__len__")  # not streamed
     if is_stored and hasattr(where, "with_format") and hasattr(where, "features"):  # Hugging Face
         return where.with_format("arrow")[:]
     if hasattr(where, "detach"):  # torch
@@ -87,7 +87,7 @@ def _of_list(items: Sequence[Any]) -> Any:
 
 
 def _of_items(items: Iterator[Any]) -> Any:
-    """Return what a data set or an iterator gives, by the kind of its first item."""
+    """Convert the items of a data set or an iterator, by the kind of the first one."""
     found = next(items, None)
     if found is None:
         raise InputError("there are no items: nothing to cluster")
@@ -101,7 +101,7 @@ def _of_items(items: Iterator[Any]) -> Any:
 
 
 def _picture_of(item: Any) -> Any:
-    """Return the picture, or the vector, of an item that has a label beside it."""
+    """Return the picture or the vector of an item, without its label."""
     if isinstance(item, Mapping):
         key = next((name for name in _PICTURE_KEYS if name in item), None)
         return item if key is None else item[key]
@@ -117,7 +117,7 @@ def _numbers(item: Any) -> NDArray[Any]:
 
 
 def _spooled(items: Iterator[Any]) -> Any:
-    """Write arrays to a temporary file, and return all of them as one array that maps it."""
+    """Write arrays to a temporary file, and return them as one memory-mapped array."""
     first = _numbers(next(items))
     if first.ndim == 0 or first.dtype.kind not in "buif":
         raise InputError(

@@ -1,4 +1,4 @@
-"""Files of labels: one label a row, in the order of the rows or by their names."""
+"""Label files: one label per row, in the order of the rows or by their names."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class LabelFiles:
 
 
 def read_label_file(path: Path, source: Source, key: str | None = None) -> LabelValues:
-    """Read one label a row.
+    """Read one label for each row.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ def read_label_file(path: Path, source: Source, key: str | None = None) -> Label
     Returns
     -------
     list of str, None where a label is missing, or ndarray
-        As many as the file has; whoever asks checks that these are those of the rows.
+        As many as the file has; the caller compares their number with the rows.
 
     Raises
     ------
@@ -104,13 +104,13 @@ def read_label_file(path: Path, source: Source, key: str | None = None) -> Label
 
 
 def all_rows(source: Source) -> int:
-    """Count the rows that a sample was drawn from; else those that there are."""
+    """Return the number of rows, or of those that a sample was drawn from."""
     taken = source.taken
     return source.n_rows if taken is None else taken.of
 
 
 def of_taken(values: LabelValues, source: Source) -> LabelValues:
-    """Return the labels of the rows that were drawn, out of those of all rows."""
+    """Return the labels of the rows of a sample, selected from those of all rows."""
     taken = source.taken
     if taken is None or len(values) != taken.of:
         return values
@@ -120,7 +120,7 @@ def of_taken(values: LabelValues, source: Source) -> LabelValues:
 
 
 def _from_arrays(path: Path, kind: str, key: str | None, n_rows: int) -> LabelValues:
-    """Read an array of several: that of the key, the one named like labels, or of their length."""
+    """Read one array of a file: that of the key, one named like labels, or of their length."""
     from shoal.rows.arrays import matlab  # which imports this module
 
     lists: Any = {"npz": list_members, "mat": matlab.list_variables, "hdf5": list_datasets}
@@ -150,7 +150,7 @@ def _from_parquet(path: Path, source: Source, key: str | None) -> LabelValues:
     names = parquet_schema(path).names
     likely = [key] if key is not None else [n for n in names if n in _KEYS] or names
     if len(likely) != 1:
-        raise InputError(f"{path} has the columns {', '.join(names)}: say with --key which it is")
+        raise InputError(f"{path} has the columns {', '.join(names)}: choose one with --key")
     if likely[0] not in names:
         raise InputError(f"{path} has no column {key}: it has {', '.join(names)}")
     found = ColumnLabels(ParquetCells(parts, tuple(likely)), ()).read(source, likely[0])
@@ -168,13 +168,13 @@ def _from_idx(path: Path) -> NDArray:
 
 
 def table_rows(path: Path, most: int | None = None) -> list[list[str]]:
-    """Read the rows of a CSV or TSV file that are not empty, at most so many."""
+    """Read the non-empty rows of a CSV or TSV file, at most `most`."""
     with open_text(path) as file:
         return list(islice(filter(None, csv_rows(file)), most))
 
 
 def _from_table(path: Path, source: Source, key: str | None) -> list[str | None]:
-    """Read a column of a CSV file: by name where the rows' names are in it, else in order."""
+    """Read a column of a CSV file: matched by name if it has the rows' names, else in order."""
     cells = table_rows(path)
     if not cells:
         raise InputError(f"{path} is empty")
@@ -186,7 +186,7 @@ def _from_table(path: Path, source: Source, key: str | None) -> list[str | None]
         column = header.index(key)
     names = source.names(0, source.n_rows)
     found = name_column(cells, names) if names else None
-    if found is None and names:  # a label of a file is that of all its pages
+    if found is None and names:  # the label of a file applies to all its pages
         files = [name.partition(PAGE)[0] for name in names]
         each = list(dict.fromkeys(files))
         found = name_column(cells, each) if len(each) < len(names) else None

@@ -1,4 +1,4 @@
-"""Which array, dataset or file labels which: by the names that people give them, and by length."""
+"""Which array, dataset or file has the labels of another: by usual names, and by length."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ LABEL_WORDS = frozenset(
         *("truth", "gnd", "category", "categories", "lab", "labs"),
     )
 )
-"""Words in the names of labels; ``gnd`` is usual in MATLAB files, beside ``fea``."""
+"""Words in the names of labels; in MATLAB files ``gnd`` often accompanies ``fea``."""
 
 _DATA_WORDS = frozenset(
     (
@@ -23,7 +23,7 @@ _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|[0-9]+")
 
 
 def words_of(name: str) -> list[str]:
-    """Split a name into its words, in small letters.
+    """Split a name into its words, in lower case.
 
     >>> words_of("train-images-idx3-ubyte"), words_of("trainX")
     (['train', 'images', 'idx', '3', 'ubyte'], ['train', 'x'])
@@ -32,7 +32,7 @@ def words_of(name: str) -> list[str]:
 
 
 def names_labels(name: str) -> bool:
-    """Whether a name is one that labels have.
+    """Return whether a name is usual for labels.
 
     >>> names_labels("y_train"), names_labels("train-labels-idx1"), names_labels("X")
     (True, True, False)
@@ -45,11 +45,11 @@ def names_data(name: str) -> bool:
 
 
 def find_labels(data: str, n_rows: int, lengths: Mapping[str, int]) -> str | None:
-    """Find what labels the rows of an array.
+    """Return the name of the array with the labels of another, if it is clear.
 
-    That is the one whose name differs by a word for labels in place of one for data (``x_train``,
-    ``y_train``), else the only one that is named like labels; `lengths` are those of the arrays of
-    one axis beside it.
+    That is the one whose name has a word for labels in place of one for data (``x_train``,
+    ``y_train``), else the only one named like labels; `lengths` are those of the arrays of
+    one axis in the same place.
 
     >>> find_labels("x_train", 5, {"y_test": 5, "y_train": 5, "id": 5})
     'y_train'

@@ -1,4 +1,4 @@
-"""Room in memory for what reading takes: threads wait for each other, and no more is taken."""
+"""Memory for reading, shared by all threads: a thread waits until others release enough."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from shoal.errors import SourceError
 from shoal.rows.direct_io import WINDOWS
 
 LIBRARIES = 240 << 20
-"""Bytes of Python, the libraries and their compiled kernels, once all stages have used them."""
+"""Bytes of Python, the libraries and their compiled kernels, after all stages have used them."""
 
 _SMALL = 1 << 20
 _QUARTER = 1 << 28
-_INNER = ("store", "inner", "cells", "table", "rows")  # what sources and stores are made of
-_USUAL_MEMORY = 4 << 30  # as the setting has it
-_OPENING = 128 << 20  # bytes of the rows that are looked at when a source is opened
-_MOST_MEMBER = 960 << 20  # the largest file and image that are read (768 MiB), and other files
+_INNER = ("store", "inner", "cells", "table", "rows")  # attributes that sources consist of
+_USUAL_MEMORY = 4 << 30  # the default of --memory
+_OPENING = 128 << 20  # bytes of the rows sampled when a source is opened
+_MOST_MEMBER = 960 << 20  # the largest file and image that are read (768 MiB), with a reserve
 
 
 class MemoryBudget:
-    """So many bytes, shared by all threads of a process."""
+    """A number of bytes shared by all threads of a process."""
 
     def __init__(self, size: int) -> None:
         self.size = size
@@ -34,7 +34,7 @@ class MemoryBudget:
 
     @contextmanager
     def take(self, size: int, what: str) -> Iterator[None]:
-        """Hold `size` bytes for `what`; a MiB or less is not counted."""
+        """Reserve `size` bytes for `what`; a MiB or less is not counted."""
         if size <= _SMALL:
             yield
             return
@@ -57,10 +57,10 @@ class MemoryBudget:
 
 
 class FileBudget:
-    """The part of a room that is for the bytes of files, taken before those of their pixels.
+    """The part of a budget for the bytes of files, reserved before those of their pixels.
 
-    Files larger than the part are taken from the room itself, by one thread at a time: all
-    others who wait there hold nothing of it, so that nobody waits for each other.
+    Files larger than the part are taken from the budget itself, by one thread at a time: all
+    other waiting threads have reserved nothing of it, so there is no deadlock.
     """
 
     def __init__(self, size: int, whole: MemoryBudget) -> None:
@@ -77,7 +77,7 @@ class FileBudget:
 
     @contextmanager
     def take(self, size: int, what: str) -> Iterator[None]:
-        """Hold `size` bytes of a file, as `Room.take`."""
+        """Reserve `size` bytes for a file, as in `MemoryBudget.take`."""
         if size <= self.size:
             with self._part.take(size, what):
                 yield
@@ -88,7 +88,7 @@ class FileBudget:
     def granted(
         self, size: int, what: str, make: Callable[[], bytes | SourceError]
     ) -> Iterator[bytes | SourceError]:
-        """Yield what `make` returns while its bytes are held, or why there is no room for them."""
+        """Yield what `make` returns while its bytes are reserved, or why they cannot be."""
         try:
             with self.take(size, what):
                 yield make()
@@ -97,15 +97,15 @@ class FileBudget:
 
 
 PIXELS = MemoryBudget(0)
-"""For images while they are decoded, and for large files."""
+"""The budget for images while they are decoded, and for large files."""
 
 FILES = FileBudget(0, PIXELS)
-"""For the bytes of files; taken before `PIXELS`."""
+"""The budget for the bytes of files; taken before `PIXELS`."""
 
 
 @dataclass(frozen=True)
 class MemoryNeed:
-    """Bytes that a source keeps while it is read: at least, and where there is room for them."""
+    """Bytes that a source keeps while it is read: the minimum, and how many help if available."""
 
     least: int = 0
     best: int = 0
@@ -115,7 +115,7 @@ class MemoryNeed:
 
 
 def memory_need(source: Any) -> MemoryNeed:
-    """Count what a source keeps while it is read, by that in it which keeps anything."""
+    """Return the bytes that a source keeps while it is read, from the first part that keeps any."""
     own = getattr(source, "memory_need", None)
     if isinstance(own, MemoryNeed):
         return own
@@ -124,13 +124,13 @@ def memory_need(source: Any) -> MemoryNeed:
 
 
 class ReadCache:
-    """What a source keeps for its next reads, what was used last; pickles empty.
+    """Recently used data that a source keeps for its next reads; empty after pickling.
 
-    Row groups, places in them, chunks: whatever would be dear to read again. Hold `lock` while
-    anything of it is used.
+    Row groups, cursors, chunks: data that are expensive to read again. Hold `lock` while
+    using an entry.
     """
 
-    # bytes that each source may keep, and that reading on may take
+    # bytes that each source may keep, and that a sequential read may take
     most: ClassVar[int] = _USUAL_MEMORY // 8
     _all: ClassVar[WeakSet[ReadCache]] = WeakSet()
 
@@ -143,25 +143,25 @@ class ReadCache:
         return ReadCache, ()
 
     def take(self, key: Hashable, prefer: Callable[[Any], float] = lambda value: 0) -> Any:
-        """Take out what is kept under a key, the one most preferred above -1; None for none."""
-        liked = {at: prefer(value) for at, (of, value, _) in enumerate(self._entries) if of == key}
-        best = max(liked, key=lambda at: liked[at], default=None)
-        return None if best is None or liked[best] <= -1 else self._entries.pop(best)[1]
+        """Remove and return the entry of a key with the highest `prefer` above -1; None without."""
+        scores = {at: prefer(value) for at, (of, value, _) in enumerate(self._entries) if of == key}
+        best = max(scores, key=lambda at: scores[at], default=None)
+        return None if best is None or scores[best] <= -1 else self._entries.pop(best)[1]
 
     def keep(self, key: Hashable, value: Any, size: int) -> None:
-        """Keep a value of so many bytes, for which there was room made."""
+        """Keep a value of `size` bytes, after `make_room`."""
         self._entries.append((key, value, size))
 
     def make_room(self, size: int, what: str, most: int = 16) -> None:
-        """Let go of what was used longest ago: so many bytes, and all but `most` values."""
+        """Drop the least recently used entries, until `size` bytes and one of `most` are free."""
         refuse(size, self.most, what)
         while self._entries and (len(self._entries) >= most or self._size + size > self.most):
             _close(self._entries.pop(0)[1])
-        if _opening is not None:  # later the plan has counted what each one keeps
+        if _opening is not None:  # later the plan accounts for the cache of each source
             self._drop_others(size)
 
     def _drop_others(self, size: int) -> None:
-        """Let go of what others keep, where it leaves too little room, if they do not use it."""
+        """Clear the caches of other sources that are not in use, while there is too little room."""
         for other in list(ReadCache._all):
             needed = ReadCache.all_bytes() + size > self.most
             if needed and other is not self and other.lock.acquire(blocking=False):
@@ -176,7 +176,7 @@ class ReadCache:
 
     @classmethod
     def all_bytes(cls) -> int:
-        """Count the bytes that all sources of this process keep."""
+        """Return the bytes that all sources of this process keep."""
         return sum(kept._size for kept in list(cls._all))
 
     def drop(self) -> None:
@@ -194,14 +194,14 @@ def _close(value: Any) -> None:
 
 
 def clear_read_caches() -> None:
-    """Let go of what all sources of this process keep for their next reads."""
+    """Clear the caches of all sources of this process."""
     for kept in list(ReadCache._all):
         kept.drop()
     WINDOWS.drop()
 
 
 def refuse(size: int, most: int, what: str, needed: int | None = None) -> None:
-    """Raise where reading something takes more than there is room for."""
+    """Raise `SourceError` if reading `what` takes more than `most` bytes."""
     if size > most:
         more = enough(max(_memory + size - most, needed or 0))
         raise SourceError(
@@ -211,17 +211,17 @@ def refuse(size: int, most: int, what: str, needed: int | None = None) -> None:
 
 
 def refuse_opening(size: int, what: str) -> None:
-    """Raise where a source is opened and so many bytes more are not left; as `refuse`."""
+    """Raise, as `refuse`, while sources are opened, if `size` more bytes are not available."""
     if _opening is not None:
         refuse(size, _opening - ReadCache.all_bytes(), what)
 
 
 _memory = _USUAL_MEMORY
-_opening: int | None = None  # bytes for all that is read, before a plan says how they are shared
+_opening: int | None = None  # bytes for all reading before there is a plan
 
 
 def share(memory: int, kept: int | None = None, members: int | None = None) -> None:
-    """Share out so many bytes: what sources keep, and what files and their pixels take."""
+    """Divide the memory between the caches of sources, and files with their pixels."""
     kept = usual_cache_bytes(memory) if kept is None else kept
     _set(memory, kept, members_bytes(memory, memory) if members is None else members, None)
 
@@ -234,28 +234,28 @@ def _set(memory: int, kept: int, members: int, opening: int | None) -> None:
 
 
 def members_bytes(memory: int, left: int) -> int:
-    """Return the bytes for files and their pixels, of those that are `left` by all else.
+    """Return the bytes for files and their pixels, of the `left` bytes that nothing else uses.
 
     >>> [members_bytes(n << 20, 800 << 20) >> 20 for n in (400, 1024, 4096)]
     [150, 384, 800]
     """
-    most = max(_MOST_MEMBER, memory // 8)  # the rest is for more workers
+    most = max(_MOST_MEMBER, memory // 8)  # the rest allows more workers
     return max(0, min(left, most, memory * 3 // 8))
 
 
 def least_memory(size: int) -> int:
-    """Return the memory of which the share for pixels is `size`, if stages leave so much."""
-    return size * 5 // 4 * 8 // 3  # with the part for files
+    """Return the memory whose share for pixels is `size`, if stages leave that much."""
+    return size * 5 // 4 * 8 // 3  # includes the part for files
 
 
 def usual_cache_bytes(memory: int) -> int:
-    """Return what a source may keep for its next reads, where it needs no more to read at all."""
+    """Return the bytes for the cache of a source that needs no more to be read at all."""
     return min(memory // 8, 512 << 20)
 
 
 @contextmanager
 def promised(memory: int) -> Iterator[None]:
-    """Keep to so many bytes while a source is opened and read, before there is a plan."""
+    """Limit reading to `memory` bytes while there is no plan yet."""
     before = _memory, ReadCache.most, FILES.size + PIXELS.size, _opening
     left = memory - LIBRARIES - _OPENING
     _set(memory, max(usual_cache_bytes(memory), left), members_bytes(memory, left), max(0, left))

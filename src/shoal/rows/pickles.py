@@ -1,4 +1,4 @@
-"""Pickles: never opened, as that runs what they say; how to convert one is said instead."""
+"""Pickles: never opened, as that executes code; messages explain how to convert them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _WHY = (
 
 
 def is_pickle(path: Path, magic: bytes) -> bool:
-    """Whether a file is a pickle, by its first bytes, or by its name where these are packed."""
+    """Return whether a file is a pickle, by its first bytes, or by its name if compressed."""
     known = _BINARY.match(magic) or _OLD.match(magic)
     name, ending = os.path.splitext(path.name)  # of an address too
     ending = os.path.splitext(name)[1] if ending.lower() in _PACKED else ending
@@ -42,7 +42,7 @@ def refuse_pickle(path: Path) -> SourceError:
 
 
 def convert_pickles(paths: Sequence[Path]) -> str:
-    """Say how to convert those of a folder's files that are pickles; empty without any."""
+    """Return how to convert the pickles among a folder's files; empty without any."""
     found = [path for path in paths[:_MOST_FILES] if _looks_like_one(path)]
     if not found:
         return ""
@@ -58,22 +58,22 @@ def _looks_like_one(path: Path) -> bool:
 
 
 def _words(path: Path) -> bytes:
-    """First and last bytes of a file, in which names are; none of one that is packed."""
+    """Return the first and last bytes of a file, which contain names; none if compressed."""
     return b"" if path.suffix.lower() in _PACKED else both_ends(path, _LOOKED)
 
 
 def _labels_of_cifar(words: bytes) -> str:
-    """Return the key of the labels in a batch of CIFAR-10 or CIFAR-100; empty for other files."""
+    """Return the key of the labels in a CIFAR-10 or CIFAR-100 batch; empty for other files."""
     key = next((key.decode() for key in _CIFAR_KEYS if key in words), "")
     return key if b"data" in words else ""
 
 
 def _conversion(paths: Sequence[Path]) -> str:
-    """Python that converts pickles: batches of CIFAR, a data frame, a dictionary, or an array.
+    """Return Python code that converts pickles of arrays, CIFAR, data frames and dictionaries.
 
-    What they hold is guessed by the words among their first and last bytes.
+    Their content is guessed from words in their first and last bytes.
     """
-    # what is said is copied into a shell, where a name must not be more than a name
+    # the command may be pasted into a shell, where an odd name could do harm
     names = [path.name if _PLAIN_NAME.fullmatch(path.name) else "FILE" for path in paths]
     stem, words = names[0].split(".")[0], _words(paths[0])
     if b"pandas" in words:

@@ -1,4 +1,4 @@
-"""Labels that lie in a folder beside the data: arrays of one axis, and tables of file names."""
+"""Labels in the folder of the data: arrays of one axis, and tables of file names."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _MOST_COUNTED_BYTES = 1 << 26
 
 
 def is_beside(name: str) -> bool:
-    """Whether a file is named as what lies beside data: labels, or facts about it.
+    """Return whether a file is named like labels or metadata rather than data.
 
     >>> is_beside("a/truth.parquet"), is_beside("metadata.csv"), is_beside("x_train.npy")
     (True, True, False)
@@ -37,11 +37,11 @@ def is_beside(name: str) -> bool:
 
 
 def labels_beside(source: Source, files: Mapping[str, Path]) -> LabelFiles | None:
-    """Find what labels the rows of a source among the files of its folder.
+    """Find the labels of a source among the files of its folder.
 
     A file for each of the source's own files (``y_train.npy`` for ``x_train.npy``), or one for all
-    rows: an array of as many entries that is named like labels, or a table in which the rows'
-    names stand beside such a column.
+    rows: an array of the same length that is named like labels, or a table with the rows'
+    names and such a column.
     """
     arrays = [path for name, path in files.items() if name.endswith(".npy") or "idx" in name]
     paths = {_stem(p.name): p for p in arrays if names_labels(p.name) and not is_remote(p)}
@@ -64,7 +64,7 @@ def labels_beside(source: Source, files: Mapping[str, Path]) -> LabelFiles | Non
 
 
 def with_labels_beside(source: ArraySource, path: Path) -> ArraySource:
-    """Return the rows of one file with the labels in an array of its folder, if there are any."""
+    """Return the rows of one file, with the labels in an array of its folder if there are any."""
     if is_remote(path):
         return source
     try:
@@ -81,7 +81,7 @@ def _stem(name: str) -> str:
 
 
 def array_length(path: Path) -> int | None:
-    """How many entries an array of one axis has; None for others, and for what is damaged."""
+    """Return the length of an array of one axis; None for others, and for damaged files."""
     try:
         is_npy = path.suffix.lower() == ".npy"
         dtype, shape = npy_header(path) if is_npy else idx_header(path)
@@ -101,7 +101,7 @@ def _in_table(path: Path, source: Source) -> LabelFiles | None:
         is_small = path.stat().st_size <= _MOST_COUNTED_BYTES
         in_order = is_beside(path.name) and is_small and len(table_rows(path)) == source.n_rows + 1
         return LabelFiles((path,), named[0]) if named and in_order else None
-    # labels.csv with the columns id and breed says it by its own name
+    # labels.csv with the columns id and breed is one by its file name
     is_pair = len(header) == 2 and names_labels(_stem(path.name))
     names = source.names(0, source.n_rows) if named or is_pair else None
     found = name_column(cells, names) if names else None

@@ -1,4 +1,4 @@
-"""Some rows of a source, in an order of their own: a random sample, or old rows before new ones."""
+"""Some rows of a source, in any order: a random sample, or old rows before new ones."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from shoal.rows.store import AnyStore, Store, check_range
 from shoal.rows.tables.table import Cells, Piece
 
 _PAGE = 4096  # bytes: less than a page costs as much to read
-_BLOCKS = 4096  # are drawn at least, so that the order of the rows may carry structure
-_GAP = 1 << 14  # bytes that are read and thrown away rather than asked for anew
+_BLOCKS = 4096  # drawn at least, as the order of the rows may have structure
+_GAP = 1 << 14  # bytes that are read and discarded instead of starting another read
 _SPAN = 1 << 24
 
 
 @dataclass(frozen=True, eq=False)
 class Taken:
-    """Which rows of a source are taken."""
+    """A selection of rows of a source."""
 
-    # (n,): their numbers in the source, in the order in which they are given
+    # (n,): their numbers in the source, in the order in which they are read
     rows: NDArray[np.int64]
     of: int  # how many rows the source has
-    sample: bool = False  # true when they were drawn at random, and stand for all
+    sample: bool = False  # whether they are a random sample that represents all
 
     def within(self, outer: Taken | None) -> Taken:
-        """Return the same rows by their numbers in the source that `outer` was taken of."""
+        """Return the same rows by their numbers in the source of `outer`."""
         return self if outer is None else Taken(outer.rows[self.rows], outer.of, self.sample)
 
     def facts(self) -> dict[str, Any]:
@@ -39,7 +39,7 @@ class Taken:
         return {"taken": digest.hexdigest(), "of": self.of, "sample": self.sample}
 
     def spans(self, start: int, stop: int, gap: int, most: int) -> Iterator[tuple[int, int]]:
-        """Cut a range into pieces whose rows rise, and lie near enough to be read in one go."""
+        """Split a range into pieces of ascending rows, close enough to be read together."""
         check_range(start, stop, len(self.rows))
         rows = self.rows[start:stop]
         step = np.diff(rows)
@@ -51,7 +51,7 @@ class Taken:
                 a = end
 
     def names(self, inner: Any, start: int, stop: int) -> list[str]:
-        """Return the names that rows have in `inner`, or else their numbers there."""
+        """Return the names of rows in `inner`, or else their numbers there."""
         found: list[str] = []
         for a, b in self.spans(start, stop, 0, self.of):
             first, last = int(self.rows[a]), int(self.rows[b - 1])
@@ -60,7 +60,7 @@ class Taken:
         return found
 
     def read(self, inner: Any, start: int, data: NDArray, gap: int, most: int) -> Batch:
-        """Fill `data` with the rows from position `start` on, read piece by piece; see `spans`."""
+        """Read the rows from position `start` on into `data`, piece by piece; see `spans`."""
         bad: dict[int, str] = {}
         for a, b in self.spans(start, start + len(data), gap, most):
             batch = inner.read(int(self.rows[a]), int(self.rows[b - 1]) + 1)
@@ -75,7 +75,7 @@ def _moved(bad: dict[int, str], at: NDArray[np.int64], first: int) -> dict[int, 
 
 
 def draw_sample(source: Source, count: int, seed: int, page: int = _PAGE) -> Source:
-    """Draw rows as `draw_rows` does; a source that has no more than `count` stays as it is."""
+    """Return a random sample of the rows, as `draw_rows`; all rows if there are no more."""
     n = source.n_rows
     if count >= n:
         return source
@@ -84,24 +84,24 @@ def draw_sample(source: Source, count: int, seed: int, page: int = _PAGE) -> Sou
 
 
 def draw_rows(source: Source, count: int, seed: int, page: int = _PAGE) -> NDArray[np.int64]:
-    """Draw the numbers of rows at random from all over a source, each with the same chance.
+    """Draw the numbers of rows at random, each with the same probability.
 
-    Rows are drawn in blocks of those that lie in one page, where they are read from their place
-    in a file: single ones would cost as much. At least 4,096 blocks are drawn, so
-    that it does no harm when neighbouring rows are alike. Images in files of their own, in
+    Rows are drawn in blocks that fill a page, where rows are read directly from their position
+    in a file: single rows would cost as much. At least 4,096 blocks are drawn, so
+    that similar neighbouring rows do no harm. Images in files of their own, in
     archives and in records are drawn one by one; so are rows of formats that must be read from
-    one end to the other (CSV, Parquet, chunks of HDF5).
+    beginning to end (CSV, Parquet, chunks of HDF5).
 
     Parameters
     ----------
     source : Source
-        The rows; all of them are drawn when there are no more than `count`.
+        The source; all rows are drawn if there are no more than `count`.
     count : int
-        How many to draw; a block more or less.
+        Number of rows, up to a block more or less.
     seed : int
         The same seed draws the same rows.
     page : int
-        Bytes that are read as fast as fewer: by default 4 KiB, as in the system's cache.
+        Bytes that take as long to read as fewer: by default 4 KiB, as in the system's cache.
 
     Returns
     -------
@@ -154,7 +154,7 @@ class TakenStore(AnyStore):
 
 
 def taken_part(part: Any, taken: Taken, kind: Any) -> Any:
-    """Return some rows of a store or of cells as a `kind`; those of some rows without nesting."""
+    """Wrap a store or cells in a `kind` that selects rows; selections are not nested."""
     if isinstance(part, kind):
         return dataclasses.replace(part, taken=taken.within(part.taken))
     return kind(part, taken)

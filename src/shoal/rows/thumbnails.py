@@ -32,16 +32,16 @@ def thumbnails(
     source : Source
         One of images.
     rows : sequence of int, shape (n,)
-        Which; in any order, repeated or not.
+        Row numbers, in any order, repeated or not.
     side : int
         Height and width in pixels.
     keep : {"centre", "all"}
-        Cut to the square in the middle, or pad with white to show all.
+        Crop to the central square, or pad with white.
 
     Returns
     -------
     uint8 array, shape (n, side, side, C)
-        C of 1 for grey, else 3: see `to_channels`. A row that cannot be read is mid-grey.
+        C is 1 for grey, else 3: see `to_channels`. An unreadable row is mid-grey.
 
     Raises
     ------
@@ -52,7 +52,7 @@ def thumbnails(
     pictures = np.full((len(rows), side, side, seen.shape[2]), 128, np.uint8)
     if not len(rows):
         return pictures
-    # in the order in which they lie, each once: tables and archives are read on
+    # in stored order, each once: tables and archives are read sequentially
     once, at = np.unique(np.asarray(rows, np.int64), return_inverse=True)
     spans = np.split(once, np.flatnonzero(np.diff(once) > 1) + 1)
     pieces = [span[low : low + _SPAN] for span in spans for low in range(0, len(span), _SPAN)]
@@ -69,14 +69,14 @@ def thumbnails(
 
 
 def as_squares(source: Source, side: int, keep: Literal["centre", "all"] = "centre") -> Source:
-    """Return the same rows as small squares, for those who read them one by one."""
+    """Return the same rows as small squares, to be read one by one."""
     if source.kind != "images" or not isinstance(source, ImageSource):
         raise InputError(f"rows of {source.description} have no pictures")
     return source.with_request(_wanted(side, keep, 1 if source.shape[2] == 1 else 3))
 
 
 def read_span(source: Source, start: int, stop: int) -> NDArray[np.uint8]:
-    """Read rows ``start..stop``; mid-grey what cannot be read."""
+    """Read rows ``start..stop``; unreadable ones are mid-grey."""
     batch = source.read(start, stop)
     pictures: NDArray[np.uint8] = batch.data
     pictures[list(batch.bad)] = 128
@@ -94,16 +94,16 @@ def square(
 
 
 def some_images(source: Source, count: int, max_side: int) -> list[NDArray[np.uint8]]:
-    """Return up to `count` images from all over a source, the same ones each time.
+    """Return up to `count` images from all over a source, always the same ones.
 
     Parameters
     ----------
     source : Source
-        One of images, else nothing is given.
+        One of images; nothing is returned for others.
     count : int
-        How many are looked at; those that cannot be read are left out.
+        How many are tried; unreadable ones are left out.
     max_side : int
-        They are scaled down to this many pixels along the longer side.
+        Limit in pixels of the longer side.
 
     Returns
     -------

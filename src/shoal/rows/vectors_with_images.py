@@ -1,4 +1,4 @@
-"""Vectors with an image beside each: the vectors are compared, the images are shown."""
+"""Vectors with an image for each: the vectors are clustered, the images are shown."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class LabelsOfRows:
 
 
 def with_pictures(rows: Source, pictures: Source, sorted_here: bool = False) -> ArraySource:
-    """Put images beside vectors: row i is shown by image i.
+    """Combine vectors with images: row i is shown by image i.
 
-    `sorted_here`: their order is that of a folder, rather than one that was given.
+    `sorted_here`: the images were sorted as files of a folder, not given in an order.
     """
     array = rows.as_array()
     if rows.kind != "vectors" or array is None:
@@ -63,7 +63,7 @@ def rows_of(source: Source) -> Source:
 
 
 def pictures_of(source: Source) -> Source:
-    """Return the images of a source with pictures, with the labels of its vectors; others as is."""
+    """Return the images shown for vectors, with the labels of the vectors; other sources as is."""
     pictures, rows = beside_vectors(source), rows_of(source)
     if pictures is None:
         return source
@@ -74,7 +74,7 @@ def pictures_of(source: Source) -> Source:
 
 
 def _order_remark(pictures: Source) -> str:
-    """Say in which order images are, where that of a plain sort of their names is another."""
+    """Return a remark if the order of the images differs from a plain sort of their names."""
     names = pictures.names(0, pictures.n_rows) or []
     if names == sorted(names):
         return ""

@@ -195,7 +195,7 @@ def test_a_link_that_leads_elsewhere_costs_all_pages_of_its_file(tmp_path):
     source = open_source(folder(tmp_path)).without_redirected(np.array([2]))
     bad = source.read(0, 8).bad
     assert list(bad) == [1, 2, 3]
-    assert "leads elsewhere" in bad[3]
+    assert "points elsewhere" in bad[3]
 
 
 def test_pages_take_their_bytes_from_the_room(tmp_path, monkeypatch):

@@ -76,7 +76,7 @@ def test_bands_of_a_codec_of_pictures_are_refused_by_name():
     data = bytearray(written(np.zeros((16, 16, 5), "u1"), **BANDS))
     entry = pages(bytes(data))[0].entries[tiff.COMPRESSION]
     data[entry.at : entry.at + 2] = (50001).to_bytes(2, "little")  # WebP
-    with pytest.raises(SourceError, match=r"5 bands of 8 bits compressed by a way .*number 50001"):
+    with pytest.raises(SourceError, match=r"5 bands of 8 bits in a compression .*number 50001"):
         decode(bytes(data))
 
 

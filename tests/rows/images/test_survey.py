@@ -41,7 +41,7 @@ def test_a_fourth_band_counts_whatever_it_is_called(tmp_path, extra, band):
     options = {"photometric": "rgb", "extrasamples": [extra], "planarconfig": "contig"}
     source = open_source(fill(tmp_path, [stripes(n, band) for n in range(6)], "tif", **options))
     assert source.description.startswith("6 4-channel images of 16×16")
-    said = "What TIFF files here note as opacity does not look like it"
+    said = "What TIFF files here declare as opacity does not look like it"
     assert any(text.startswith(said) for text in remarks_of(source)) == (extra == 2)
     first, second = source.read(0, 2).data[..., band].astype(int)
     assert np.ptp(first, axis=0).max() == 0
@@ -105,7 +105,7 @@ def test_animations_count_by_their_first_frame_and_it_is_said(tmp_path):
             kept = {"lossless": True} if form == "webp" else {}
             frames[0].save(tmp_path / f"{number}.{form}", **options, **kept)
     source = open_source(tmp_path)
-    assert remarks_of(source)[0].startswith("6 of the 18 sampled images move")
+    assert remarks_of(source)[0].startswith("6 of the 18 sampled images are animated")
     assert (source.read(0, 18).data == np.asarray(frames[0])[..., None]).all()
 
 
@@ -161,7 +161,7 @@ def test_lab_becomes_colours(tmp_path):
 
 def test_limits_of_decoders_are_not_called_damage():
     for error in (SyntaxError("unknown pixel mode"), NotImplementedError("a form of 1987")):
-        assert what_is_wrong(error).startswith("the image is of a form that is not read")
+        assert what_is_wrong(error).startswith("the image is of a kind that is not read")
     assert what_is_wrong(OSError("broken data stream")).startswith("the image is damaged")
 
 

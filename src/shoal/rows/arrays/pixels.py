@@ -35,7 +35,7 @@ class PixelRule:
     # how images are scaled and cut to `shape`; None for the middle of each
     request: ImageRequest | None = None
     opacity: bool = False  # whether the last channel stored is opacity
-    ground: int = WHITE  # the grey that transparent images are laid on
+    ground: int = WHITE  # background grey of transparent images
 
     def like(self, facts: Mapping[str, Any]) -> PixelRule:
         """Return the rule by which the same rows are read as those of another, by its `facts`."""

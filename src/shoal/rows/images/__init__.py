@@ -1,1 +1,1 @@
-"""Encoded images: where their bytes lie, how they are decoded."""
+"""Encoded images: where their bytes are stored, and how they are decoded."""

@@ -1,7 +1,7 @@
-"""Camera raw files: the picture that the camera laid beside what its sensor saw.
+"""Camera raw files: the finished picture that the camera stored with the sensor data.
 
-Nearly every camera stores a finished JPEG in its raw files, for its own display. It is found by
-its own structure (ITU-T T.81, B.1), wherever the maker put it: the makers' formats are not public.
+Nearly every camera stores a JPEG in its raw files, for its own display. It is found by the
+structure of JPEG (ITU-T T.81, B.1), wherever it is: the makers' formats are not public.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _EXIF_WITHIN = 1 << 16
 @dataclass(frozen=True)
 class Preview:
     data: bytes  # the JPEG
-    # what the raw file says of it, 1 to 8; None where the JPEG says so itself
+    # EXIF orientation in the raw file, 1 to 8; None where the JPEG has its own
     orientation: int | None
 
 
@@ -73,7 +73,7 @@ def find_preview(data: bytes) -> Preview:
 
 
 def _pictures(data: bytes) -> Iterator[tuple[int, int, int]]:
-    """Yield where JPEG files begin and end that can be read as pictures, and their pixels."""
+    """Yield start, end and number of pixels of the JPEG files that can be read as pictures."""
     at, left = data.find(_SOI), _MOST_STEPS
     while at >= 0 and left > 0:
         end, pixels, steps = _follow(data, at, left)
@@ -84,7 +84,7 @@ def _pictures(data: bytes) -> Iterator[tuple[int, int, int]]:
 
 
 def _follow(data: bytes, start: int, most: int) -> tuple[int, int, int]:
-    """Follow the segments of a JPEG: its end, its pixels (0: it is none), and how many steps."""
+    """Follow the segments of a JPEG: return its end, its pixels (0 if it is not one), the steps."""
     at, pixels, none = start + 2, 0, (start + len(_SOI), 0)
     for step in range(1, most):
         if at + 4 > len(data) or data[at] != 0xFF:
@@ -127,7 +127,7 @@ def _orientation(data: bytes) -> int:
 
 
 def _as_tiff(data: bytes) -> bytes:
-    """Return the bytes under TIFF's own sign, where a maker has put another in its place."""
+    """Return the bytes with TIFF's own magic number, which some makers replace."""
     if data[:4] in (b"IIRO", b"IIRS", b"IIU\0"):
         return b"II*\0" + data[4:]
     return b"MM\0*" + data[4:] if data[:4] == b"MMOR" else data

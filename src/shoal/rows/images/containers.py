@@ -1,4 +1,4 @@
-"""The kinds of files that hold many images, and the listing of their rows."""
+"""The container formats, and the listing of their rows."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from shoal.rows.kinds import JUNK, counted, ways
 from shoal.storage import many
 
 CONTAINERS: list[Container] = [TarArchive(), ZipArchive(), TFRecord()]
-"""All kinds, in the order in which files are tried; a new one is a line here."""
+"""All formats, in the order in which files are tried; a new one is added here."""
 
 _JUNK = frozenset(name.encode() for name in JUNK)
 _LABEL = ".cls"
@@ -39,7 +39,7 @@ def container_that_begins(head: bytes) -> Container | None:
 
 
 class MemberList:
-    """Images within files in the order in which they lie, in arrays: millions stay small."""
+    """Images within a file in stored order, in compact arrays: there may be millions."""
 
     def __init__(self, file: KnownFile, container: Container) -> None:
         self.file, self.container = file, container
@@ -57,7 +57,7 @@ class MemberList:
         links = []
         for member in self.container.members(opened, self.file):
             if self.container.has_names and not member.is_damage and not self._is_image(member):
-                continue  # damage takes part, as images are lost by it
+                continue  # damage becomes a row, as it may have cost images
             if member.target:
                 links.append((len(self), member))
             self._append(member)
@@ -68,7 +68,7 @@ class MemberList:
                 self._follow(row, link, found)
 
     def _is_image(self, member: Member) -> bool:
-        """Return whether a member is an image by its name; note a label, and count others."""
+        """Return whether a member is an image by its name; record labels, and count others."""
         if _is_hidden(member.name):
             return False
         if self.container.has_labels:
@@ -97,7 +97,7 @@ class MemberList:
         self.labels.extend((0, -1))
 
     def _note_label(self, member: Member) -> None:
-        """Note a label for the images of its sample; a sample's members follow each other."""
+        """Record a label for the images of its sample, whose members follow each other."""
         folder, slash, name = member.name.rpartition(b"/")
         key = folder + slash + name.split(b".")[0]
         if key != self._key:
@@ -129,7 +129,7 @@ class MemberList:
 
 
 def _is_hidden(name: bytes) -> bool:
-    """Tell names that no person gave: hidden ones, and what macOS adds."""
+    """Return whether a name is hidden, or of a file that an operating system adds."""
     if not name.startswith(b".") and b"/." not in name and b"__MACOSX" not in name:
         return name.rpartition(b"/")[2].lower() in _JUNK
     return any(part.startswith(b".") or part == b"__MACOSX" for part in name.split(b"/"))
@@ -138,7 +138,7 @@ def _is_hidden(name: bytes) -> bool:
 def _list_members(path: Path) -> MemberList:
     with inspect_file(path) as (opened, file):
         found = container_that_begins(opened.read(0, HEAD))
-        # what begins otherwise is said by the kind that its name promises
+        # other files are listed as the format of their name, which reports what is wrong
         members = MemberList(file, found or container_of(path.name) or ZipArchive())
         members.add(opened)
     return members
@@ -147,7 +147,7 @@ def _list_members(path: Path) -> MemberList:
 def list_containers(
     paths: Sequence[Path], label: str, key: str | None
 ) -> tuple[MembersStore, Counter[str]]:
-    """List the images within files of one kind; also count all members by their extensions."""
+    """List the images in files of one format; also count all members by their extensions."""
     lists = many(paths[0], _list_members, paths)
     all_of = lists[0]
     counts = [len(one) for one in lists]

@@ -1,4 +1,4 @@
-"""Image files to pixels: bytes in, uint8 ``(H, W, C)`` out, C of 1 (grey) or 3 (colour)."""
+"""Decoding of image files: bytes to uint8 ``(H, W, C)``, with C of 1 (grey) or 3 (colour)."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ from shoal.rows.images.tiff_pages import extract
 from shoal.rows.images.tiff_pictures import find_pictures
 
 AS_IT_IS = ImageRequest()
-# Bytes a pixel that a picture takes while it is loaded, by its mode, and more by its format;
+# Bytes per pixel that a picture takes while it is loaded, by mode, plus those by format;
 # measured on pictures of 24 million pixels.
 _MODE_BYTES = {"1": 1, "L": 1, "P": 1}
 _FORMAT_BYTES = {"WEBP": 13, "GIF": 4, "AVIF": 5, "JPEG2000": 15, "JXL": 16, "HEIF": 5}
 _OUT_BYTES = 3
 _SLOW = ("ppm", "ppm_plain", "bmp_rle")  # Pillow's decoders in plain Python: some µs a pixel
 _MOST_SLOW_PIXELS = 16_000_000
-# What decoders say of images that they do not know, which are not damaged.
+# Error messages of decoders for images that are unsupported rather than damaged.
 _LIMITS = re.compile(
     "unknown pixel mode|unknown data organi[sz]ation|unsupported|not supported|not available"
     "|not implemented|unknown compression|cannot handle|conversion from",
@@ -57,11 +57,11 @@ _TIFF_PIECES = (278, 322, 323)  # rows of a strip, width and height of a tile
 def decode(
     data: bytes, request: ImageRequest = AS_IT_IS, reading: Reading = USUAL
 ) -> NDArray[np.uint8]:
-    """Decode an image file, upright and not transparent, to uint8 ``(H, W, C)``.
+    """Decode an image file, upright and on an opaque background, to uint8 ``(H, W, C)``.
 
-    The first frame is taken, and more than 8 bits become 8; see `Reading`. JPEG is decoded at a
-    lower scale where that is enough, and other large images are averaged in blocks first. Large
-    images are decoded one at a time, in whatever number of threads.
+    The first frame is used, and more than 8 bits become 8; see `Reading`. JPEG is decoded at a
+    lower scale if that is enough, and other large images are averaged in blocks first. Large
+    images are decoded one at a time, for any number of threads.
     """
     with reasons_for_errors():
         data, turned = _finished(data)
@@ -76,7 +76,7 @@ def decode(
 
 @contextmanager
 def reasons_for_errors() -> Iterator[None]:
-    """Raise `SourceError` in the place of the dozen kinds that decoders raise on damaged files."""
+    """Raise `SourceError` instead of the many errors that decoders raise on damaged files."""
     try:
         yield
     except SourceError:
@@ -100,7 +100,7 @@ def measure(data: bytes) -> tuple[int, int]:
 
 
 def _finished(data: bytes) -> tuple[bytes, int | None]:
-    """Return the picture in a camera raw file, and how to turn it; other files as they are."""
+    """Return the picture in a camera raw file and its orientation; other files unchanged."""
     if data[:3] == JPEG or not is_raw(data):
         return data, None
     preview = find_preview(data)
@@ -108,10 +108,10 @@ def _finished(data: bytes) -> tuple[bytes, int | None]:
 
 
 def what_is_wrong(error: Exception) -> str:
-    """Say what an exception of a decoder means: damage, or that it does not know such images."""
+    """Return what an exception of a decoder means: damage, or an unsupported kind of image."""
     text = because(error)
     if isinstance(error, NotImplementedError) or _LIMITS.search(text):
-        return f"the image is of a form that is not read ({text}): save it as PNG or plain TIFF"
+        return f"the image is of a kind that is not read ({text}): save it as PNG or plain TIFF"
     return f"the image is damaged or cut off: {text}"
 
 
@@ -130,7 +130,7 @@ def tiff_picture(data: bytes) -> tuple[Directory, ...]:
 def _decode_tiff(
     data: bytes, request: ImageRequest, reading: Reading
 ) -> tuple[bytes, Raster | None]:
-    """Decode a TIFF file of any samples; None, and what Pillow shall read, where it can."""
+    """Decode a TIFF file of any samples; if Pillow can, return the file for Pillow and None."""
     pages = tiff_picture(data)
     first = pages[0]
     layout = first.layout
@@ -169,7 +169,7 @@ def _decode_pillow(
         with room_for_pixels(*size, needed):
             picture.load()
             pixels = pixels_of(picture, factor, reading)
-        # after loading: Pillow turns TIFF images itself
+        # after loading, as Pillow rotates TIFF images itself
         extent = drafted[1][3:1:-1] if drafted else (picture.height, picture.width)
         upright = turned or orientation_of(picture)
         return Raster(pixels, (extent[0] / factor, extent[1] / factor), upright)
@@ -194,7 +194,7 @@ def needed_bytes(picture: ImageFile.ImageFile, factor: int, data: bytes) -> int:
 
 
 def _piece(picture: TiffImagePlugin.TiffImageFile) -> int:
-    """Return the pixels of a TIFF's strip or tile: it is decoded in one go."""
+    """Return the pixels of a TIFF's strip or tile, which is decoded as a whole."""
     rows, across, down = (picture.tag_v2.get(tag, 0) for tag in _TIFF_PIECES)
     strip = min(rows, picture.height) * picture.width if isinstance(rows, int) else 0
     tile = across * down if isinstance(across, int) and isinstance(down, int) else 0

@@ -1,4 +1,4 @@
-"""Encoded images (JPEG, PNG, ...) wherever their bytes lie: files, archives, tables."""
+"""Encoded images (JPEG, PNG, ...) in files, archives and tables."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ from shoal.rows.store import check_range
 from shoal.rows.taken import Taken
 
 PAGE = "#page="
-"""Between the name of a file and the number of a picture in it, in the names of rows."""
+"""Separates a file's name from the number of a picture in it, in the names of rows."""
 
 
 class EncodedStore(Protocol):
-    """Where the bytes of images lie. Picklable and small; opens files when read.
+    """A store of image files as bytes. Picklable and small; opens files when read.
 
-    Subclass it for what most answer alike: that rows are not files, and have no labels.
+    Its defaults: rows are not files, and have no labels.
     """
 
     @property
     def n_rows(self) -> int:
-        """How many images there are, unreadable ones counted."""
+        """Number of images, including unreadable ones."""
 
     @property
     def is_remote(self) -> bool:
-        """Whether each read asks a network."""
+        """Whether reads go over a network."""
 
     @property
     def by_range(self) -> bool:
@@ -46,26 +46,26 @@ class EncodedStore(Protocol):
 
     @property
     def pages_are(self) -> str | None:
-        """How the pages of TIFF files were taken, where any file has several."""
+        """How the pages of TIFF files are read, if any file has several."""
         return None
 
     def blobs(self, start: int, stop: int) -> Iterator[bytes | SourceError]:
-        """Return the bytes of each of the rows ``start..stop``, or why they cannot be had."""
+        """Yield the bytes of each of the rows ``start..stop``, or why they are not available."""
 
     def names(self, start: int, stop: int) -> list[str] | None:
-        """Names of rows, folders parted by ``/``; None where a row has only its number."""
+        """Return names of rows, with ``/`` between folders; None if rows have only numbers."""
 
     @property
     def label_origin(self) -> str | None:
-        """What people call the place of the labels: ``column label``; None without any."""
+        """Origin of the labels in messages: ``column label``; None without labels."""
         return None
 
     def labels(self) -> list[str | None] | None:
-        """Labels that lie with the images, None where one is missing; None without any."""
+        """Read the labels stored with the images, None where one is missing; None without any."""
         return None
 
     def path(self, row: int) -> Path | None:
-        """Return the file that holds one image and nothing else, None where there is none."""
+        """Return the file that consists of one image; None where there is no such file."""
         return None
 
     def some(self, count: int) -> NDArray[np.int64]:
@@ -76,37 +76,37 @@ class EncodedStore(Protocol):
         """JSON-able facts that change when the data change."""
 
     def first_facts(self, rows: NDArray[np.int64]) -> dict[str, Any] | None:
-        """Return the facts of some rows, as if there were no others; see `Rows.first_facts`."""
+        """Return the facts of some rows alone; see `Rows.first_facts`."""
         return None
 
     def stamps(self, rows: NDArray[np.int64]) -> NDArray[np.uint64] | None:
-        """Return numbers that change with the sizes or times of rows that are files, (rows,)."""
+        """Return numbers (rows,) that change with the sizes or times of the rows' files, if any."""
         return None
 
     def links(self, rows: NDArray[np.int64]) -> NDArray[np.uint64] | None:
-        """Return hashes of where files really lie, 0 where no link leads; None without any."""
+        """Return hashes of the real paths behind symbolic links, 0 for others; None without any."""
         return None
 
     def without_redirected(self, rows: NDArray[np.int64]) -> Self:
-        """Return the store with the files of some rows not to be read: links lead elsewhere."""
+        """Return the store without reading some rows, whose symbolic links have changed."""
         return self
 
 
 @dataclass(frozen=True, eq=False)
 class EncodedSource(Rows):
-    store: EncodedStore  # where their bytes lie
+    store: EncodedStore
     shape: tuple[int, int, int]  # ``(H, W, C)`` as read
     mixed_sizes: bool  # true when images are scaled to `shape`
-    sizes: str  # what people call their sizes: ``28×28``, ``mixed sizes``
-    label: str  # what people call the source: the folder's, archive's or list's name
-    typical_size: tuple[int, int]  # median height and width of the images looked at
-    extension: str = ""  # that of most images looked at, by their content: ``.jpg``
-    request: ImageRequest | None = None  # how they are scaled; None for what `shape` says
+    sizes: str  # their sizes in messages: ``28×28``, ``mixed sizes``
+    label: str  # in messages: the name of the folder, archive or list
+    typical_size: tuple[int, int]  # median height and width of the sampled images
+    extension: str = ""  # of most sampled images, by their content: ``.jpg``
+    request: ImageRequest | None = None  # how they are scaled; None for a crop to `shape`
     beside: Labels | None = None  # labels in a file of their own
     # how many files beside them are left out, by their extensions
     left_out: Mapping[str, int] = field(default_factory=dict)
-    reading: Reading = USUAL  # what is chosen for all of them alike
-    remarks: tuple[str, ...] = ()  # what people should know of how they are read
+    reading: Reading = USUAL  # how all of them are decoded
+    remarks: tuple[str, ...] = ()  # sentences about how they are read
     taken: Taken | None = None  # which rows of the store these are; None for all
 
     @property
@@ -219,7 +219,7 @@ class EncodedSource(Rows):
             included = np.zeros(rows[-1] + 1 - rows[0], bool)
             included[rows - rows[0]] = True
             blobs = iter(self.store.blobs(int(rows[0]), int(rows[-1]) + 1))
-            for is_included in included.tolist():  # zip would keep a file beside the next
+            for is_included in included.tolist():  # zip would keep two files in memory
                 blob = next(blobs)
                 if is_included:
                     yield blob
@@ -232,7 +232,7 @@ class EncodedSource(Rows):
         request = self.request or ImageRequest(self.shape[:2], channels=self.shape[2])
         blobs = iter(self.blobs(start, stop))
         for at in range(stop - start):
-            try:  # without a name for its bytes, which would keep them while the next are read
+            try:  # a variable for the bytes would keep them while the next ones are read
                 data[at] = decode(checked(next(blobs)), request, self.reading)
             except SourceError as error:
                 bad[at] = str(error)
@@ -242,7 +242,7 @@ class EncodedSource(Rows):
         """Return one image ``(H, W, C)`` in its own size, or scaled down to `max_side`."""
         check_range(row, row + 1, self.n_rows)
         try:
-            blobs = iter(self.blobs(row, row + 1))  # holds the room for the bytes meanwhile
+            blobs = iter(self.blobs(row, row + 1))  # keeps the memory for the bytes reserved
             return decode(checked(next(blobs)), ImageRequest(max_side=max_side), self.reading)
         except SourceError as error:
             name = self.names(row, row + 1)

@@ -1,4 +1,4 @@
-"""The formats of image files: told by their first bytes, their size checked before decoding."""
+"""Image formats: recognised by their first bytes, their size checked before decoding."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from shoal.rows.images import camera, tiff
 from shoal.rows.kinds import extension, is_avif, kind_of_file, reads_by_extra
 from shoal.rows.memory_budget import PIXELS
 
-# What Pillow warns of in files that are damaged: reasons say it, or the image is whole without.
+# Warnings of Pillow about damaged files: reasons cover them, or the image is complete anyway.
 _WARNED = ("Truncated File Read", "Tag data larger", "Corrupt EXIF", "Possibly corrupt EXIF")
 for _message in (*_WARNED, "Metadata Warning", "More samples per pixel"):
     warnings.filterwarnings("ignore", _message, UserWarning, r"PIL\.")
@@ -38,7 +38,7 @@ EXTENSIONS = frozenset(
         *camera.EXTENSIONS,
     )
 )
-"""Those of images that are read without an extra; see `is_image_name` for all."""
+"""Extensions of images that need no extra; see `is_image_name` for all."""
 
 READ = "JPEG, PNG, GIF, BMP, TIFF, WebP, AVIF, JPEG 2000, PNM and camera raw files"
 JPEG = b"\xff\xd8\xff"
@@ -74,7 +74,7 @@ _EXTRAS = {
 
 
 def is_image_name(name: str) -> bool:
-    """Return whether a file called so can be read as an image, with the extras there are.
+    """Return whether a file can be read as an image by its name, with the installed extras.
 
     >>> is_image_name("a/b.JPG"), is_image_name("notes.md")
     (True, False)
@@ -84,20 +84,20 @@ def is_image_name(name: str) -> bool:
 
 
 def open_picture(data: bytes) -> ImageFile.ImageFile:
-    """Open an image by its first bytes and check its size, before anything is decoded."""
+    """Open an image by its first bytes and check its size, without decoding it."""
     if not data:
         raise SourceError("the file is empty")
     picture = _reader(_format_of(data))(io.BytesIO(data))
     check_pixels(picture.height, picture.width)
     if picture.format == "PNG" and "exif" not in picture.info:
-        exif = find_exif(data)  # Pillow decodes the whole image to look behind its pixels
+        exif = find_exif(data)  # Pillow would decode the whole image to read EXIF after it
         if exif is not None:
             picture.info["exif"] = exif
     return picture
 
 
 def extension_of(data: bytes) -> str:
-    r"""Return the usual extension of an image file by its first bytes; nothing if it is none.
+    r"""Return the usual extension of an image file by its first bytes; empty for other files.
 
     >>> extension_of(b"\xff\xd8\xff\xe0"), extension_of(b"hello")
     ('.jpg', '')
@@ -137,8 +137,8 @@ def _reader(form: _Format) -> type[ImageFile.ImageFile]:
 def check_pixels(height: int, width: int) -> None:
     if height * width > MAX_PIXELS:
         raise SourceError(
-            f"the image has {width:,}×{height:,} pixels, more than the {MAX_PIXELS:,} that "
-            "one may have"
+            f"the image has {width:,}×{height:,} pixels, but at most {MAX_PIXELS:,} are read: "
+            "make it smaller"
         )
     if height * width == 0:
         raise SourceError(f"the image has no pixels: its size is {width}×{height}")
@@ -157,7 +157,7 @@ def check_bytes(height: int, width: int, needed: int) -> None:
 
 
 def check_sums(data: bytes) -> None:
-    """Raise when the chunks that hold the pixels are not as they were written."""
+    """Raise `SourceError` if the checksum of a chunk with pixels is wrong."""
     view = memoryview(data)
     for kind, start, end in _chunks(view):
         sum_of = int.from_bytes(view[end : end + 4], "big")
@@ -166,21 +166,21 @@ def check_sums(data: bytes) -> None:
 
 
 def find_exif(data: bytes) -> bytes | None:
-    """Return the body of the eXIf chunk, which may lie behind the pixels; None without one."""
+    """Return the body of the eXIf chunk, which may come after the pixels; None without one."""
     view = memoryview(data)
     return next((bytes(view[at:end]) for kind, at, end in _chunks(view) if kind == b"eXIf"), None)
 
 
 @contextmanager
 def room_for_pixels(height: int, width: int, needed: int) -> Iterator[None]:
-    """Hold the bytes that decoding an image takes; refuse what takes too many."""
+    """Reserve the bytes that decoding an image takes; raise `SourceError` if they are too many."""
     check_bytes(height, width, needed)
     with PIXELS.take(needed, decoding(height, width)):
         yield
 
 
 def _chunks(view: memoryview) -> Iterator[tuple[bytes, int, int]]:
-    """Go through a PNG's chunks before IEND (W3C PNG, 5.3): kind, start and end of the body."""
+    """Yield a PNG's chunks before IEND (W3C PNG, 5.3): kind, start and end of the body."""
     at = 8
     while at + 12 <= len(view):
         end = at + 8 + int.from_bytes(view[at : at + 4], "big")

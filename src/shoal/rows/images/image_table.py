@@ -1,7 +1,7 @@
-"""Encoded images as one table, ``file, offset, size, crc, name, label, reason``, and its reading.
+"""Encoded images as one table: ``file, offset, size, crc, name, label, reason``.
 
-A folder or a list has a row a file; archives and records have many rows a file. What a kind
-of files is, and how the bytes of its rows are unpacked, is its `Container`: one small module each.
+A folder or a list has one row per file; archives and record files have many. Each container
+format is a `Container` in a module of its own, which lists and decompresses rows.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.errors import SourceError, because
-from shoal.rows.handles import KnownFile, Opened, file_facts
+from shoal.rows.handles import KnownFile, Opened, ReadAt, file_facts
 from shoal.rows.images.container_format import MAX_FILE_BYTES, Container
 from shoal.rows.images.encoded import EncodedStore, checked
-from shoal.rows.images.tiff import ReadAt, reader
+from shoal.rows.images.tiff import reader
 from shoal.rows.memory_budget import FILES
 from shoal.storage import as_place, fetched_ahead, is_remote
 
 GONE, REDIRECTED = -1, -2
-"""In the place of a file's size: there was none; it must not be read."""
+"""Instead of a file's size: it did not exist; its symbolic link has changed."""
 
-_BESIDE = 1 << 10  # bytes around a row that are read with it: a header, a checksum
-MIXER = np.uint64(0x9E3779B97F4A7C15)  # odd, so that no two times become one
+_BESIDE = 1 << 10  # bytes around a row that are read too: a header, a checksum
+MIXER = np.uint64(0x9E3779B97F4A7C15)  # odd, so that different times stay different
 
 
 @dataclass(frozen=True, eq=False)
 class Names:
-    """Many names one after the other, and where each ends: millions fit and pickle fast."""
+    """Many names joined, with the end of each: compact and quick to pickle."""
 
     blob: bytes
     ends: NDArray[np.int64]
@@ -56,13 +56,13 @@ class Names:
 
 @dataclass(frozen=True, eq=False)
 class Files:
-    root: Path  # what the names are relative to
-    names: Names  # paths below `root`, or addresses
-    # (n,): bytes and nanoseconds; size `GONE` where there was no file, `REDIRECTED` where it must
+    root: Path  # names are relative to it
+    names: Names  # paths under `root`, or addresses
+    # (n,): bytes, `GONE` if there was no file, `REDIRECTED` if its link changed; and nanoseconds
     # not be read
     sizes: NDArray[np.int64]
     mtimes: NDArray[np.int64]
-    # (n,): 0, or a hash of where a file really lies that is reached by a symbolic link; None
+    # (n,): a hash of the real path behind a symbolic link, 0 for other files; None
     # without any
     links: NDArray[np.uint64] | None = None
 
@@ -80,10 +80,10 @@ class Files:
         return len(self) > 0 and is_remote(self.path(0))
 
     def known(self, row: int, called: str = "") -> KnownFile:
-        """Return a file as it was; raises `SourceError` where it must not be read."""
+        """Return a file as listed; raise `SourceError` if it must not be read."""
         size = int(self.sizes[row])
         if size == REDIRECTED:
-            raise SourceError("a symbolic link leads elsewhere than it did for the fit")
+            raise SourceError("a symbolic link points elsewhere than it did for the fit")
         followed = bool(called == "" or (self.links is not None and self.links[row]))
         return KnownFile(self.path(row), size, int(self.mtimes[row]), called, followed)
 
@@ -95,12 +95,12 @@ class Files:
 
 
 def under(root: Path, name: str) -> Path:
-    """Return a file by its name relative to a folder, or by its address."""
+    """Return the path of a name relative to a folder, or of an address."""
     return as_place(name) if "://" in name else root / name
 
 
 class ListedStore(EncodedStore, Protocol):
-    """Images in files or within files, read from where they lie: nothing is unpacked."""
+    """Images as files, or within files, read in place without extracting them."""
 
     files: Files
 
@@ -113,14 +113,14 @@ class ListedStore(EncodedStore, Protocol):
         return self.files.is_remote
 
     def own_names(self) -> Names:
-        """Return the name of each row, as the folder or the file around it has it."""
+        """Return the name of each row within its folder or file."""
 
     def packed_bytes(self, row: int) -> int:
-        """How many bytes a row takes while pieces of it are read: those of one that is packed."""
+        """Return the memory for reading parts of a row: its size, if it must be decompressed."""
         return 0
 
     def opened(self, row: int) -> AbstractContextManager[ReadAt]:
-        """Open a row for reading pieces of it."""
+        """Open a row for reading parts of it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -210,7 +210,7 @@ class MembersStore(ListedStore):
     containers: tuple[Container, ...]  # that of each file
     file: NDArray[np.int32]  # (n,): which file each row is in
     places: NDArray[np.int64]  # (n, 4): offset, packed size, size and checksum
-    inner_names: Names  # as the file calls them; empty where it does not
+    inner_names: Names  # in the file; empty without names
     # (n, 2): where each row's label lies, and its size, -1 where there is none; None without
     # any
     label_places: NDArray[np.int64] | None
@@ -255,7 +255,7 @@ class MembersStore(ListedStore):
     def with_files(
         self, start: int, stop: int, places: NDArray[np.int64] | None = None
     ) -> Iterator[tuple[int, Opened | SourceError]]:
-        """Go through rows in order, each with its file open, or with why that cannot be."""
+        """Yield rows in order, each with its open file, or with the reason why it is not open."""
         places = self.places[:, :2] if places is None else places
         owner = self.file
         while start < stop:
@@ -291,7 +291,7 @@ class MembersStore(ListedStore):
             file.release()
 
     def _member(self, opened: Opened | SourceError, row: int) -> bytes | SourceError:
-        """Read a row within an open file by its container, or give the reason why not."""
+        """Read a row of an open file, or return the reason why that fails."""
         if isinstance(opened, SourceError):
             return opened
         if row in self.reasons:

@@ -1,4 +1,4 @@
-"""JPEG at the least of its own scales that is enough (https://libjpeg-turbo.org)."""
+"""JPEG, decoded at the smallest of its scales that suffices (https://libjpeg-turbo.org)."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _NO_FRAMES = (0xC4, 0xC8, 0xCC)  # of the markers of frames: tables, and one tha
 _PROGRESSIVE = (0xC2, 0xC6, 0xCA, 0xCE)
 _SCAN = 0xDA
 _USUAL_SCANS, _MOST_SCANNED = 32, 500_000_000  # pixels times passes: some seconds
-# What libjpeg only warns of, though pixels are lost; Pillow hides it.
+# Warnings of libjpeg about lost pixels, which Pillow does not report.
 _DAMAGE = ("premature end of data", "bad Huffman code", "instead of RST")
-_SLACK = 1.5  # decoded so many times larger than requested, or more, the scale leaves no trace
+_SLACK = 1.5  # the decoded image is at least so many times larger, or the scale would show
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class _Header:
 
 
 def decode_jpeg(data: bytes, request: ImageRequest, turned: int | None = None) -> Raster | None:
-    """Decode a JPEG; None when that is left to Pillow (four colours, or small faults)."""
+    """Decode a JPEG; None if Pillow is needed (four colours, or small faults)."""
     header = _read_header(data)
     if header is None or header.space not in ("Gray", "YCbCr", "RGB"):
         return None
@@ -59,7 +59,7 @@ def decode_jpeg(data: bytes, request: ImageRequest, turned: int | None = None) -
 
 
 def _read_header(data: bytes) -> _Header | None:
-    """Read the header of a JPEG file; None when it has faults."""
+    """Read the header of a JPEG file; None if it has faults."""
     try:
         height, width, space, _ = simplejpeg.decode_jpeg_header(data)
     except ValueError:
@@ -71,9 +71,9 @@ def _read_header(data: bytes) -> _Header | None:
 
 
 def coefficient_bytes(data: bytes) -> int:
-    """Return the bytes of coefficients that are kept until all passes are read.
+    """Return the bytes of coefficients kept in memory until all passes are read.
 
-    That is of progressive images, and of those whose first pass has not all colours: two bytes
+    Progressive images need them, and those whose first pass lacks a colour: two bytes
     each, in whole blocks (ITU-T T.81, A.2.3 and B.1.1.3; ``has_multiple_scans`` of libjpeg).
     """
     frame, is_progressive = b"", False
@@ -99,7 +99,7 @@ def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:
     at = 2
     while at + 4 <= len(data) and data[at] == 0xFF:
         marker = data[at + 1]
-        if marker == 0xFF:  # a fill byte before the marker stands alone
+        if marker == 0xFF:  # a fill byte before the marker
             at += 1
             continue
         length = int.from_bytes(data[at + 2 : at + 4], "big")
@@ -117,7 +117,7 @@ def _check_passes(header: _Header) -> None:
 
 
 def _eighths(size: tuple[int, int], request: ImageRequest, sideways: bool) -> int:
-    """Choose the scale in eighths: 8, 4, 2 or 1, those that are decoded fast."""
+    """Choose the scale in eighths: 8, 4, 2 or 1, which are fast to decode."""
     least = request.least_of(size[::-1] if sideways else size)
     if not all(least):
         return 8

@@ -1,4 +1,4 @@
-"""JPEG XL by imagecodecs, behind Pillow's interface: the size comes before anything is decoded.
+"""JPEG XL by imagecodecs, behind Pillow's interface: the size is read without decoding.
 
 Format: ISO/IEC 18181-1 (codestream; size header and image metadata) and 18181-2 (boxes).
 """
@@ -21,7 +21,7 @@ class JxlImageFile(ImageFile.ImageFile):
     def _open(self) -> None:
         self._data = self.fp.read()  # type: ignore[union-attr]
         self._size = read_size(self._data)
-        self._mode = "RGBA"  # what decoding takes at most, of 8 bits
+        self._mode = "RGBA"  # the most that decoding takes
         self.tile = []
 
     def load(self) -> Any:

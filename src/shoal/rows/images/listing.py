@@ -1,4 +1,4 @@
-"""Which files a source has: a folder's images in natural order, or a list of paths."""
+"""The files of a source: a folder's images in natural order, or a list of paths."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _LONGEST_LINE = 1 << 20
 
 
 def list_files(root: Path, names: Sequence[str], paths: Mapping[str, Path] | None = None) -> Files:
-    """List files by their names relative to `root`, with the sizes and times they have now."""
+    """List files by their names relative to `root`, with their current sizes and times."""
     files = [(paths or {}).get(name) or under(root, name) for name in names]
     facts = np.array(many(files[0], _facts, files) if files else [], np.int64).reshape(-1, 3)
     encoded = Names.joined([os.fsencode(name) for name in names])
@@ -47,7 +47,7 @@ def list_files(root: Path, names: Sequence[str], paths: Mapping[str, Path] | Non
 def _links(
     root: Path, names: Sequence[str], linked: NDArray[np.bool_]
 ) -> NDArray[np.uint64] | None:
-    """Hash where files really lie that are links, or lie in folders that are links."""
+    """Hash the real paths of files that are symbolic links or in linked folders."""
     folders: dict[str, bool] = {"": False}
 
     def is_linked(folder: str) -> bool:
@@ -70,7 +70,7 @@ def link_hash(path: Path) -> int:
 
 
 def _facts(path: Path) -> tuple[int, int, bool]:
-    """Size and time of a file, or `GONE` and 0; and whether it is a link."""
+    """Return size and time of a file, or `GONE` and 0; and whether it is a symbolic link."""
     linked = False
     try:
         if is_remote(path):
@@ -97,9 +97,9 @@ def natural_key(name: str) -> tuple[list[str | int], str]:
 class Found:
     names: list[str]  # files in natural order
     extensions: Counter[str]  # how many files there are of each extension
-    closed: list[str]  # folders that cannot be looked into, each with a ``/`` at its end
+    closed: list[str]  # folders that cannot be read, with a ``/`` at the end
     special: list[str]  # pipes, sockets and devices
-    # of a folder in a store: each file by its name, with what the store's list says of it
+    # for a folder in a store: the path of each file, with the facts of the store's listing
     paths: dict[str, Path] = field(default_factory=dict)
 
 
@@ -126,19 +126,19 @@ def _walk_store(root: UrlPath) -> Found:
 
 
 def is_shown(name: str) -> bool:
-    """Return whether a file or folder called so is a person's, not hidden or the system's own."""
+    """Return whether a name is neither hidden nor of a file of the operating system."""
     return not name.startswith(".") and name.lower() not in JUNK
 
 
 def _name(path: UrlPath, root: UrlPath) -> str:
-    """Name a file within a folder of a store; on the web without ``%20`` where none is needed."""
+    """Return a file's name in a folder of a store; on the web without unneeded ``%20``."""
     name = path.relative_to(root).as_posix()
     plain = unquote(name) if path.is_web else name
     return name if any(sign in plain for sign in "?#%") else plain
 
 
 def _entries(root: Path, closed: list[str]) -> Iterator[tuple[os.DirEntry[str], str]]:
-    """All files under a folder; real folders first, so that links never hide their names."""
+    """Yield all files under a folder; real folders come before links to them."""
     seen: set[tuple[int, int]] = set()
     folders, links = [""], list[str]()
     while folders or links:
@@ -159,7 +159,7 @@ def _entries(root: Path, closed: list[str]) -> Iterator[tuple[os.DirEntry[str], 
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
-    """Return whether an entry is a folder or a link to one; a link to itself is none."""
+    """Return whether an entry is a folder or a link to one, not a link to itself."""
     try:
         return entry.is_dir()
     except OSError:
@@ -167,7 +167,7 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 
 def _scan(root: Path, inner: str, seen: set[tuple[int, int]]) -> list[os.DirEntry[str]]:
-    """List the visible entries of one folder in reverse, or none when it was seen before."""
+    """List the visible entries of one folder in reverse; none if it was listed before."""
     try:
         found = os.stat(root / inner)
         if (found.st_dev, found.st_ino) in seen:
@@ -181,9 +181,9 @@ def _scan(root: Path, inner: str, seen: set[tuple[int, int]]) -> list[os.DirEntr
 
 
 def read_list(path: Path, extensions: frozenset[str]) -> list[str] | None:
-    """Return the paths that a text, CSV or TSV file lists, or None when it lists none.
+    """Return the paths listed in a text, CSV or TSV file; None if it is not such a list.
 
-    A text file has one path a line (``#`` begins a comment); a table has a column of them,
+    A text file has one path per line (``#`` begins a comment); a table has a column of paths,
     found by its name or by the extensions in it. Only the first rows of other files are read.
     """
     try:
@@ -202,7 +202,7 @@ def read_list(path: Path, extensions: frozenset[str]) -> list[str] | None:
 def _rows(path: Path) -> Iterator[list[str]]:
     """Read the rows of a table, or the lines of a text, that are not empty."""
     extension = path.suffix.lower()
-    # names of files need not be UTF-8, and other encodings are no list's fault but a table's
+    # file names need not be UTF-8; other encodings are reported when a table is read
     with open_text(path, "surrogateescape") as file:
         if extension not in _TABLES:
             lines = (line.strip() for line in _lines(file))
@@ -231,7 +231,7 @@ def _column(rows: list[list[str]], extensions: frozenset[str]) -> int | None:
 
 
 def path_column(names: Sequence[str], holds_paths: Callable[[int], bool]) -> int | None:
-    """Find the column that holds paths, first among those that are called so."""
+    """Find the column that holds paths, first among those with usual names."""
     usual = [name.strip().lower() in _PATH_COLUMNS for name in names]
     order = sorted(range(len(names)), key=lambda at: not usual[at])
     return next((at for at in order if holds_paths(at)), None)
@@ -242,7 +242,7 @@ def are_images(names: Sequence[str], extensions: frozenset[str]) -> bool:
 
 
 def _is_image(name: str, extensions: frozenset[str]) -> bool:
-    """Return whether a name is that of an image file; a web address may ask for it by a token."""
+    """Return whether a name is that of an image file; a web address may have a query."""
     if "://" in name:
         name = name.partition("?")[0]
     return os.path.splitext(name)[1].lower() in extensions

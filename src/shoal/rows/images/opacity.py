@@ -1,4 +1,4 @@
-"""Pixels that are transparent in part: what they are laid on, and whether they are at all."""
+"""Transparency: the background for transparent pixels, and whether a channel is opacity."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from numpy.typing import NDArray
 
 WHITE, GREY, BLACK = 255, 128, 0
 _EXTREME = 0.5
-"""Share of values that are 0 or the most, from which a last channel is taken for opacity: most
-pixels of pictures with opacity are either to be seen or not, but few of those of a fourth band."""
+"""Share of values that are 0 or 255 from which a last channel is taken for opacity: most
+pixels of pictures with opacity are either visible or not, but few of a fourth band are extreme."""
 
-_FAINT = 16  # levels of 256 between the colours to be seen and the ground: below, nothing is seen
-_FEW = 0.05  # of the images looked at may vanish before another ground is chosen for all
+_FAINT = 16  # levels of 256 between visible colours and the background: below, nothing is seen
+_FEW = 0.05  # share of sampled images that may vanish before another background is chosen
 
 
 def is_opacity(values: NDArray[np.uint8]) -> bool:
-    """Return whether a channel, as bytes, looks like opacity rather than like one more band."""
+    """Return whether a channel, as bytes, is probably opacity rather than another band."""
     if values.size == 0 or values.min() == values.max():
         return True
     return bool(np.isin(values, (0, 255)).mean() >= _EXTREME)
 
 
 def choose_ground(images: Iterable[NDArray[np.uint8]]) -> int:
-    """Choose the grey that transparent images of a collection are laid on, the same for all.
+    """Choose one background grey for all transparent images of a collection.
 
-    White, unless more than a few would vanish on it: white drawings on nothing. Then black, or
-    a grey between where others would vanish on black.
+    White, unless more than a few would vanish on it (white drawings on nothing). Then black, or
+    a medium grey if others would vanish on black.
     """
     count, on_white, on_black = 0, 0, 0
     for image in images:
@@ -45,10 +45,10 @@ def choose_ground(images: Iterable[NDArray[np.uint8]]) -> int:
 
 
 def lay(images: NDArray[np.uint8], ground: int = WHITE) -> NDArray[np.uint8]:
-    """Lay images ``(n, H, W, S)``, opacity last, on a grey: ``(n, H, W, S - 1)``.
+    """Blend images ``(n, H, W, S)``, opacity last, with a background: ``(n, H, W, S - 1)``.
 
-    An opacity that is the same everywhere tells nothing, and is dropped: the colours are as they
-    are. But where nothing is to be seen, and no colours are hidden, it is the ground.
+    An opacity that is the same everywhere is dropped, and the colours stay as they
+    are. But if nothing is visible and the colours are uniform, the result is the background.
     """
     laid = blend(images, ground)
     if not images.size:

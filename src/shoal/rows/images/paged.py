@@ -1,4 +1,4 @@
-"""TIFF files of several pages among images: each picture in them is a row."""
+"""TIFF files with several pages: each picture in them is a row."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.errors import SourceError, because
+from shoal.rows.handles import ReadAt
 from shoal.rows.images.encoded import PAGE, EncodedStore
 from shoal.rows.images.image_table import MIXER, ListedStore
-from shoal.rows.images.tiff import ReadAt, open_tiff
+from shoal.rows.images.tiff import open_tiff
 from shoal.rows.images.tiff_pages import extract, page_bytes
 from shoal.rows.images.tiff_pictures import MOST_CHANNELS, Pages, find_pictures
 from shoal.rows.memory_budget import FILES
@@ -28,16 +29,16 @@ _READING = "reading the page"
 
 @dataclass(frozen=True, eq=False)
 class PagedStore(EncodedStore):
-    """Images of which some are pages of TIFF files; a page is read and given by itself."""
+    """Images, some of which are pages of TIFF files; a page is read as a file of its own."""
 
     inner: ListedStore  # the files
     starts: NDArray[np.int64]  # (files + 1,): first row of each file, and the end
-    # (files + 1,): first entry of each file in `places`, and the end; files read as they are
+    # (files + 1,): first entry of each file in `places`, and the end; files read as a whole
     # have none
     pages: NDArray[np.int64]
-    # (pages, 2): where each page's directory lies, and its shift; those of one picture together
+    # (pages, 2): position of each page's directory, and its shift; a picture's pages are adjacent
     places: NDArray[np.int64]
-    pages_are: Pages = "auto"  # how new files like these are to be looked at: see `open_source`
+    pages_are: Pages = "auto"  # how pages of new files are read: see `open_source`
     by_range = True
 
     @property
@@ -60,7 +61,7 @@ class PagedStore(EncodedStore):
                 yield from self._pictures(file, row, end)
             else:
                 paged = int(np.searchsorted(self.pages, self.pages[file], side="right")) - 1
-                last = min(paged, file + stop - row)  # files read as they are have one row each
+                last = min(paged, file + stop - row)  # files read as a whole have one row each
                 end = row + last - file
                 yield from self.inner.blobs(file, last)
             row = end
@@ -100,7 +101,7 @@ class PagedStore(EncodedStore):
         return {**self.inner.facts(), "pages": pages}
 
     def first_facts(self, rows: NDArray[np.int64]) -> dict[str, Any] | None:
-        """Return the facts of some pictures, when they are all those of some files, in order."""
+        """Return the facts of some pictures, if they are all pictures of some files, in order."""
         files = self.file_of(rows)
         files = files[np.flatnonzero(np.diff(files, prepend=-1))]
         whole = [np.arange(self.starts[file], self.starts[file + 1]) for file in files.tolist()]
@@ -165,13 +166,13 @@ def _picture(
         except (OSError, EOFError) as error:
             return SourceError(f"the page cannot be read: {because(error)}")
 
-    # never twice at once: nobody waits for itself
+    # memory is reserved only once, so that no thread waits for itself
     yield from FILES.granted(0 if has_room else size, _READING, extracted)
 
 
 @dataclass(frozen=True)
 class _Found:
-    """The pages of a file that has several: their places, how many a picture, see `Pictures`."""
+    """The pages of a file with several: positions, pages per picture; see `Pictures`."""
 
     places: list[tuple[int, int]]
     each: int
@@ -221,7 +222,7 @@ def _tiff_rows(store: ListedStore) -> list[int]:
 
 
 def _find_all(store: ListedStore, rows: list[int], pages: Pages) -> list[_Found | None]:
-    """Find the pages of files; None where there is one, or it is said when the row is read."""
+    """Find the pages of files; None for files with one page, and for damaged files."""
 
     def find(row: int) -> _Found | None:
         try:
@@ -242,7 +243,7 @@ def _find_all(store: ListedStore, rows: list[int], pages: Pages) -> list[_Found 
 
 
 def _are_alike(found: list[_Found | None], n_files: int) -> bool:
-    """Return whether all files are arrays of the same few pages: bands, rather than series."""
+    """Return whether all files are arrays of the same few pages: bands rather than series."""
     counts = {len(one.places) if one is not None and one.is_array else 0 for one in found}
     return len(counts) == 1 and 2 <= counts.pop() <= min(MOST_CHANNELS, n_files - 1)
 
@@ -254,7 +255,7 @@ def _remarks(found: list[_Found], pages: Pages, as_channels: bool) -> list[str]:
     if rows:
         count = sum(map(len, rows))
         what = "picture" if any(one.each > 1 for one in rows) else "page"
-        other = "" if pages == "rows" else "; --pages channels takes them for channels of one"
+        other = "" if pages == "rows" else "; --pages channels reads them as channels of one"
         remarks.append(
             f"{len(rows):,} TIFF {'file has' if len(rows) == 1 else 'files have'} several pages: "
             f"each of the {count:,} {what}s is a row{other}."
@@ -262,10 +263,10 @@ def _remarks(found: list[_Found], pages: Pages, as_channels: bool) -> list[str]:
     if channels:
         why = "as their shape is the same in all files" if as_channels else "as their metadata say"
         why = "as requested" if pages == "channels" else why
-        other = "" if pages == "rows" else "; --pages rows takes each for a picture"
+        other = "" if pages == "rows" else "; --pages rows reads each as a picture"
         most = max(one.each for one in channels)
         remarks.append(
-            f"The {most} pages of TIFF files are taken for channels of one picture, {why}{other}."
+            f"The {most} pages of TIFF files are read as channels of one picture, {why}{other}."
         )
     return remarks
 

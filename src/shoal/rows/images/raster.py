@@ -1,4 +1,4 @@
-"""Decoded images before they are turned and scaled, and how all of a collection are read alike."""
+"""Decoded images before they are rotated and scaled, and the settings common to a collection."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ SIDEWAYS = (5, 6, 7, 8)
 _ORIENTATION_TAG = 0x0112
 _BAND_PIXELS = 1 << 18
 _WHITE_IS_ZERO = 0
-_GAP = 3  # as Pillow's reducing_gap: averaging in blocks leaves this many times the requested size
+_GAP = 3  # like Pillow's reducing_gap: block averages keep at least 3 times the requested size
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What is chosen once for a collection, by some images; the defaults suit one image."""
+    """Settings chosen once for a collection from sampled images; the defaults suit one image."""
 
-    channels: int | None = None  # what images have; None for what each has
-    # the stored values that become black and white, of images of more than 8 bits; None for
-    # those that fit each image
+    channels: int | None = None  # of all images; None for those of each
+    # stored values that become black and white in images of more than 8 bits; None for
+    # values that suit each image
     low: float | None = None
     high: float | None = None
-    ground: int = WHITE  # the grey that transparent images are laid on
-    # whether the samples that TIFF files call opacity are bands like the others
+    ground: int = WHITE  # background grey of transparent images
+    # whether the samples that TIFF files declare as opacity are ordinary bands
     bands: bool = False
 
     def as_dict(self) -> dict[str, Any]:
@@ -46,7 +46,7 @@ class Reading:
         return cls(**facts)
 
     def levels(self, ends: NDArray[Any], bits: int) -> tuple[float, float]:
-        """Return the values that become black and white, of an image of these extreme values."""
+        """Return the values that become black and white in an image with these extremes."""
         if self.low is not None and self.high is not None:
             return self.low, self.high
         if ends.dtype.kind == "u" and bits <= 16:
@@ -54,7 +54,7 @@ class Reading:
         return value_range(ends)
 
     def check(self, channels: int) -> None:
-        """Refuse an image of other channels than the others have; grey and colour go together."""
+        """Raise for an image with other channels than most; grey and colour are compatible."""
         if self.channels in (None, channels) or {channels, self.channels} == {1, 3}:
             return
         raise SourceError(f"the image has {channels} channels, but most here have {self.channels}")
@@ -69,7 +69,7 @@ class Raster:
     # height and width of the image in these pixels: the last row and column of an image decoded
     # at a lower scale may be filled in part
     extent: tuple[float, float]
-    orientation: int  # by which it is turned upright, 1 to 8
+    orientation: int  # EXIF orientation, 1 to 8
 
     def shaped(self, request: ImageRequest) -> NDArray[np.uint8]:
         if self.orientation in SIDEWAYS and request.size:
@@ -82,13 +82,13 @@ def orientation_of(picture: Image.Image) -> int:
     try:
         # not PngImageFile's own, which decodes an image without EXIF; open_picture has found it
         found = Image.Image.getexif(picture).get(_ORIENTATION_TAG, 1)
-    except Exception:  # damaged EXIF data must not cost the image
+    except Exception:  # an image with damaged EXIF data is still read
         return 1
     return found if isinstance(found, int) and 1 <= found <= 8 else 1
 
 
 def upright(image: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
-    """Turn and mirror an image by its EXIF orientation.
+    """Rotate and mirror an image by its EXIF orientation.
 
     CIPA DC-008 (Exif 3.0), 4.6.5.1: which edge of the picture the first row and column are.
     """
@@ -100,14 +100,14 @@ def upright(image: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
 
 
 def reduction(size: tuple[int, int], least: tuple[int, int]) -> int:
-    """Return the side of the blocks that can be averaged first, of an image of `size`."""
+    """Return the side of the blocks that can be averaged first in an image of `size`."""
     if not all(least):
         return 1
     return max(1, int(min(size[0] / least[0], size[1] / least[1]) / _GAP))
 
 
 def pixels_of(picture: Image.Image, factor: int, reading: Reading = USUAL) -> NDArray[np.uint8]:
-    """Return a loaded picture's pixels as grey or colour, on one ground, averaged in blocks."""
+    """Return a loaded picture's pixels as opaque grey or colour, averaged in blocks."""
     width, height = picture.size
     convert = _converter(picture, reading)
     rows = max(1, _BAND_PIXELS // (width * factor)) * factor
@@ -124,7 +124,7 @@ def pixels_of(picture: Image.Image, factor: int, reading: Reading = USUAL) -> ND
 def samples_as_pixels(
     samples: NDArray[Any], layout: Layout, reading: Reading, opacity: int | None, factor: int
 ) -> NDArray[np.uint8]:
-    """Return numbers ``(H, W, S)`` as pixels, averaged in blocks, one perhaps as opacity."""
+    """Return samples ``(H, W, S)`` as pixels, averaged in blocks; `opacity` is blended."""
     height, width, count = samples.shape
     low, high = reading.levels(extremes(samples), max(layout.bits, 8))
     out = np.empty((-(-height // factor), -(-width // factor), count), np.uint8)
@@ -179,9 +179,9 @@ def _array(picture: Image.Image) -> NDArray[np.uint8]:
 
 
 def _is_even(picture: Image.Image) -> bool:
-    """Return whether a picture's opacity is the same everywhere, and so tells nothing.
+    """Return whether a picture's opacity is the same everywhere and can be dropped.
 
-    But where nothing is to be seen, and no colours are hidden, it is the ground; see `lay`.
+    Not if nothing is visible and the colours are uniform: see `lay`.
     """
     if picture.mode not in ("LA", "RGBA", "PA"):
         return False
@@ -191,7 +191,7 @@ def _is_even(picture: Image.Image) -> bool:
 
 
 def _by_profile(picture: Image.Image) -> Callable[[Image.Image], NDArray[np.uint8]]:
-    """Choose how inks or Lab become red, green and blue: by the profile, if there is one."""
+    """Return the conversion of CMYK or Lab to RGB: by the colour profile, if there is one."""
     if picture.mode == "CMYK" and not picture.info.get("icc_profile"):
         return lambda band: np.asarray(band.convert("RGB"))
     from PIL import ImageCms
@@ -202,7 +202,7 @@ def _by_profile(picture: Image.Image) -> Callable[[Image.Image], NDArray[np.uint
         if picture.mode == "CMYK":
             profile = ImageCms.ImageCmsProfile(io.BytesIO(picture.info["icc_profile"]))
         change = ImageCms.buildTransform(profile, colours, picture.mode, "RGB")
-    except (OSError, ImageCms.PyCMSError):  # a damaged profile costs the colours only
+    except (OSError, ImageCms.PyCMSError):  # a damaged profile affects the colours only
         return lambda band: np.asarray(band.convert("RGB"))
     return lambda band: np.asarray(ImageCms.applyTransform(band, change))
 

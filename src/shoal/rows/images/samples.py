@@ -1,4 +1,4 @@
-"""The numbers of TIFF pages that are not usual pictures: any bands, any depth, several pages."""
+"""Samples of TIFF pages that Pillow does not read: any bands, any depth, several pages."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from shoal.rows.images.tiff_pages import row_bytes, samples_as_bytes
 _KINDS = {1: "u", 2: "i", 3: "f", 4: "u"}
 _DEPTHS = {"u": (1, 2, 4, 8, 12, 16, 32, 64), "i": (8, 16, 32, 64), "f": (16, 32, 64)}
 _DIFFERENCES, _FLOAT_DIFFERENCES = 2, 3
-_APART = 1 << 16  # numbers that are taken apart at a time
+_APART = 1 << 16  # numbers that are unpacked at a time
 
 
 def check_samples(pages: Sequence[Directory]) -> None:
@@ -26,27 +26,27 @@ def check_samples(pages: Sequence[Directory]) -> None:
         layout = page.layout
         if (layout.height, layout.width) != (first.height, first.width):
             raise SourceError(
-                f"its pages are said to be channels of one picture, but have several sizes "
+                f"its pages are declared as channels of one picture, but differ in size "
                 f"({first.width}×{first.height} and {layout.width}×{layout.height})"
             )
         if layout.bits not in _DEPTHS.get(_KINDS.get(layout.format, ""), ()):
             raise SourceError(
-                f"the image has numbers of a kind that is not read ({layout.bits} bits, sample "
+                f"the image has numbers of an unsupported type ({layout.bits} bits, sample "
                 f"format {layout.format}): save it as 8 or 16 bits, or 32-bit floats"
             )
         if not layout.has_byte_codec:
             name = "JPEG" if layout.compression == JPEG else f"number {layout.compression}"
             raise SourceError(
-                f"the image has {layout.samples} bands of {layout.bits} bits compressed by a way "
-                f"that is read for usual pictures only ({name}): save it with LZW or deflate, for "
+                f"the image has {layout.samples} bands of {layout.bits} bits in a compression that "
+                f"is read for ordinary pictures only ({name}): save it with LZW or deflate, for "
                 "example by gdal_translate -co COMPRESS=DEFLATE"
             )
 
 
 def samples_size(pages: Sequence[Directory]) -> int:
-    """Return the bytes that `read_samples` takes: the numbers, and the largest page unpacked.
+    """Return the bytes that `read_samples` takes: the numbers, and the largest page decompressed.
 
-    Of that there are three copies, and two more where differences are added up.
+    The page is copied three times, and twice more if a predictor is undone.
     """
     each = [
         page.layout.height * row_bytes(page.layout.width, page.layout.samples, page.layout.bits)
@@ -80,7 +80,7 @@ def read_samples(pages: Sequence[Directory]) -> NDArray[Any]:
 
 
 def _dtype(page: Directory) -> np.dtype[Any]:
-    """Return the type of a page's numbers as they lie; packed ones as they are unpacked."""
+    """Return the type of a page's numbers as stored; packed ones as after unpacking."""
     layout = page.layout
     size = {12: 2}.get(layout.bits, max(1, layout.bits // 8))
     return np.dtype(f"{page.file.order}{_KINDS.get(layout.format, 'u')}{size}")
@@ -104,12 +104,12 @@ def _unpacked(page: Directory, sample: int | None) -> NDArray[Any]:
 
 
 def _apart(rows: NDArray[np.uint8], layout: Layout, beside: int) -> NDArray[Any]:
-    """Return numbers of fewer bits than a byte, or of 12, stretched to whole bytes."""
+    """Unpack numbers of fewer than 8 bits, scaled to 0..255, or of 12 bits."""
     count = layout.stored_width * beside
     found = np.empty((len(rows), count), np.uint8 if layout.bits < 8 else np.uint16)
     weights = 1 << np.arange(layout.bits - 1, -1, -1, dtype=np.uint16)
     step = max(1, _APART // count)
-    for at in range(0, len(rows), step):  # some rows at a time: a bit takes three bytes meanwhile
+    for at in range(0, len(rows), step):  # some rows at a time, as each bit takes three bytes
         bits = np.unpackbits(rows[at : at + step], axis=1)[:, : count * layout.bits]
         parts = bits.reshape(-1, count, layout.bits).astype(np.uint16)
         numbers = parts @ weights
@@ -120,7 +120,7 @@ def _apart(rows: NDArray[np.uint8], layout: Layout, beside: int) -> NDArray[Any]
 
 
 def _added_up(rows: NDArray[np.uint8], page: Directory, beside: int) -> NDArray[Any]:
-    """Return the numbers of rows, differences added up within each tile."""
+    """Return the numbers of rows, with the predictor of each tile undone."""
     layout, dtype = page.layout, _dtype(page)
     if layout.predictor not in (_DIFFERENCES, _FLOAT_DIFFERENCES):
         return rows.view(dtype)
@@ -131,7 +131,7 @@ def _added_up(rows: NDArray[np.uint8], page: Directory, beside: int) -> NDArray[
 
 
 def _sums(rows: NDArray[np.uint8], dtype: np.dtype[Any], beside: int) -> NDArray[Any]:
-    """Add up differences of whole numbers along rows; they go round at their largest."""
+    """Undo horizontal differencing of whole numbers, which wrap around."""
     whole = np.dtype(f"{dtype.byteorder}u{dtype.itemsize}")
     found = np.ascontiguousarray(rows).view(whole).astype(whole.newbyteorder("="))
     each = found.reshape(len(rows), -1, beside)
@@ -143,9 +143,9 @@ def _sums(rows: NDArray[np.uint8], dtype: np.dtype[Any], beside: int) -> NDArray
 
 
 def _floats(rows: NDArray[np.uint8], dtype: np.dtype[Any], beside: int) -> NDArray[Any]:
-    """Put floats together from differences of their bytes (Adobe Photoshop TIFF Technical Note 3).
+    """Undo the floating point predictor (Adobe Photoshop TIFF Technical Note 3).
 
-    The bytes of a row lie sorted: the first of all numbers, then the second of all, most
+    The bytes of a row are regrouped: first those of all numbers, then the second, most
     significant first.
     """
     each = np.ascontiguousarray(rows).reshape(len(rows), -1, beside)

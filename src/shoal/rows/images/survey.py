@@ -1,4 +1,4 @@
-"""A look at some images of a collection, to choose how all of them are read."""
+"""A survey of some images of a collection, to choose how all of them are read."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ _FIRST, _LOOKED, _LOOKED_BYTES = 32, 500, 1 << 28
 _NEARLY_ALL = 0.95
 _GREY_TOLERANCE = 3
 _AT_A_TIME = 16
-_SIDE = 64  # pixels that are enough to judge opacity by
-_GLANCES = 64  # at the stored numbers of images that have more to them than 8 bits of colours
+_SIDE = 64  # pixels that suffice to judge opacity
+_GLANCES = 64  # images whose stored numbers are examined, if they are not 8-bit grey or colour
 _FULL_16_BITS = (0.0, 65535.0)
 
 
@@ -57,7 +57,7 @@ class _Seen:
     glances: list[Glance] = field(default_factory=list)
 
     def look(self, store: EncodedStore, rows: list[int]) -> None:
-        """Look at rows: their sizes by their headers, and at pixels until one has colours."""
+        """Survey rows: sizes from their headers, and pixels until one image has colours."""
         for row, blob in _rows(store, rows):
             self.looked += 1
             try:
@@ -113,7 +113,7 @@ class _Seen:
         if moving:
             some = f"{moving:,} of " if moving < self.sizes.total() else ""
             remarks.append(
-                f"{some}the {self.sizes.total():,} sampled images move (animated GIF, WebP, "
+                f"{some}the {self.sizes.total():,} sampled images are animated (GIF, WebP, "
                 "PNG): the first frame of each is used; to have all as rows, save them as files."
             )
         if reading.low is not None and (reading.low, reading.high) != _FULL_16_BITS:
@@ -123,22 +123,24 @@ class _Seen:
             )
         if reading.bands:
             remarks.append(
-                "What TIFF files here note as opacity does not look like it, and is taken for a "
-                "channel like the others."
+                "What TIFF files here declare as opacity does not look like it, and is read as a "
+                "channel."
             )
         if reading.ground != WHITE:
             name = "black" if reading.ground == BLACK else "grey"
-            remarks.append(f"Transparent images are laid on {name}, as some would vanish on white.")
+            remarks.append(
+                f"Transparent images have a {name} background, as some would vanish on white."
+            )
         return tuple(remarks)
 
 
 def make_encoded_source(
     store: EncodedStore, label: str, image_size: tuple[int, int] | None = None
 ) -> EncodedSource:
-    """Look at some of the images to choose one shape for all.
+    """Sample some of the images to choose one shape for all.
 
-    If nearly all have one size of at most 64 pixels a side, that; else `image_size`, or
-    64×64. Grey if all that are looked at are grey; other channels if most have them.
+    That is their own size, if nearly all have one of at most 64 pixels a side; else `image_size`
+    or 64×64. Grey if all sampled images are grey; other channels if most have them.
     """
     seen, first = _Seen(), store.some(_FIRST).tolist()
     seen.look(store, first)
@@ -173,7 +175,7 @@ def make_encoded_source(
 
 
 def _rows(store: EncodedStore, rows: list[int]) -> Iterator[tuple[int, bytes | SourceError]]:
-    """Go through rows that are in order, those that follow each other in one go."""
+    """Yield the bytes of ascending rows, adjacent rows read together."""
     ends = [at for at in range(1, len(rows)) if rows[at] != rows[at - 1] + 1]
     spans = [rows[a:b] for a, b in pairwise([0, *ends, len(rows)])] if rows else []
     if store.is_remote:  # each span is a request: many at a time
@@ -187,12 +189,12 @@ def _rows(store: EncodedStore, rows: list[int]) -> Iterator[tuple[int, bytes | S
         return
     for span in spans:
         found = iter(store.blobs(span[0], span[-1] + 1))
-        for row in span:  # not by zip, which keeps a file while the next one is read
+        for row in span:  # zip would keep a file while the next one is read
             yield row, next(found)
 
 
 def is_grey(image: NDArray[np.uint8]) -> bool:
-    """Tell an image without colours from one whose three channels differ by more than rounding."""
+    """Return whether the channels of an image differ by no more than rounding."""
     if image.shape[-1] != 3:
         return True
     wide = image.astype(np.int16)
@@ -201,18 +203,18 @@ def is_grey(image: NDArray[np.uint8]) -> bool:
 
 @dataclass(frozen=True)
 class Glance:
-    channels: int = 0  # how many it has, opacity not counted; 0 for grey or colour
-    # its least and largest value, of more than 8 bits; None where not looked at
+    channels: int = 0  # without opacity; 0 for grey or colour
+    # smallest and largest value, if of more than 8 bits; None if not examined
     ends: NDArray[Any] | None = None
-    # (H, W, S): some of its pixels, opacity last; None where it has none, or that was not
-    # looked at
+    # (H, W, S): some of its pixels, opacity last; None without opacity, or if not
+    # examined
     opacity: NDArray[np.uint8] | None = None
-    is_tiff: bool = False  # whether it is a TIFF file, where opacity is a note that may be wrong
+    is_tiff: bool = False  # in TIFF files opacity may be declared wrongly
     moves: bool = False  # whether there are more frames than the first
 
 
 def glance(data: bytes, deep: bool) -> Glance | None:
-    """Look at an image file; None where it is grey or colour of 8 bits, and nothing else."""
+    """Examine an image file; None if it is plain grey or colour of 8 bits."""
     if data[:3] == JPEG:
         return None
     with reasons_for_errors():

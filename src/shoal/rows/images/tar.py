@@ -1,4 +1,4 @@
-"""The headers of a tar archive: where each member's bytes lie, without reading them.
+"""The headers of a tar archive: the position of each member, without reading its bytes.
 
 Formats: POSIX ustar and pax (IEEE Std 1003.1, pax, "ustar Interchange Format"), GNU tar
 (https://www.gnu.org/software/tar/manual/html_node/Standard.html). Own code, as `tarfile` takes
@@ -16,7 +16,7 @@ from shoal.rows.images.container_format import Container, Member
 
 BLOCK = 512
 DAMAGED, CUT_OFF = b"(damaged)", b"(cut off)"
-"""Names of members in whose place there is damage, or the end of an archive cut off."""
+"""Names of the members that represent damage, or the missing end of an archive."""
 
 _FILES, _LINK, _SYMLINK, _FOLDER, _SPARSE = b"0\0007", b"1", b"2", b"5", b"S"
 _MOST_PAX = 1 << 20
@@ -25,7 +25,7 @@ _SEARCHED = 1 << 20
 
 @dataclass
 class _Notes:
-    """What extended headers say of the member that follows, and of all that follow."""
+    """Extended headers for the next member, and for all that follow."""
 
     own: dict[bytes, bytes] = field(default_factory=dict)
     common: dict[bytes, bytes] = field(default_factory=dict)
@@ -38,7 +38,7 @@ class _Notes:
 
 
 class TarArchive(Container):
-    """Tar archives: POSIX, pax and GNU; also as WebDataset has them."""
+    """Tar archives: POSIX, pax and GNU, and those of WebDataset."""
 
     endings = (".tar",)
     has_labels = True
@@ -52,7 +52,7 @@ class TarArchive(Container):
 
 
 def scan(headers: Headers, size: int) -> Iterator[Member]:
-    """Go through the members of an archive of `size` bytes, folders left out."""
+    """Yield the members of an archive of `size` bytes, without folders."""
     at, notes = 0, _Notes()
     while at + BLOCK <= size:
         block = headers.read(at, BLOCK)
@@ -80,7 +80,7 @@ def scan(headers: Headers, size: int) -> Iterator[Member]:
         at += 0 if kind in (_LINK, _SYMLINK, _FOLDER) else length
         notes.own.clear()
         if at > size:
-            return  # its own reason tells it
+            return  # the member's own reason says so
         at = _padded(at)
     if at != size:
         reason = f"the archive is cut off at byte {size:,}"
@@ -113,7 +113,7 @@ def _member(
 
 
 def _is_header(block: bytes) -> bool:
-    """Tell a header by its checksum: the sum of its bytes, those of the sum taken for blanks."""
+    """Return whether a block is a header, by the sum of its bytes with blanks for the checksum."""
     try:
         stored = int(block[148:156].strip(b"\0 ") or b"x", 8)
     except ValueError:
@@ -146,7 +146,7 @@ def _padded(length: int) -> int:
 
 
 def _note(notes: _Notes, kind: bytes, headers: Headers, at: int, length: int) -> None:
-    """Note what an extended header says: a long name (L), a long target (K), or pax (x, g)."""
+    """Record an extended header: a long name (L), a long target (K), or pax (x, g)."""
     data = headers.read(at, min(length, _MOST_PAX))
     if kind == b"L":
         notes.own[b"path"] = data.split(b"\0")[0]

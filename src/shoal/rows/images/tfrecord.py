@@ -3,7 +3,7 @@
 Formats: https://www.tensorflow.org/tutorials/load_data/tfrecord#tfrecords_format_details and
 https://github.com/tensorflow/tensorflow/blob/master/tensorflow/core/example/example.proto, written
 as https://protobuf.dev/programming-guides/encoding says. Messages are read by own code, as the
-library of protocol buffers holds a second copy of every record, and unpacks all of its numbers.
+library of protocol buffers keeps a second copy of every record, and unpacks all of its numbers.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _NAMES = ("image/filename", "filename", "file_name", "path", "name", "image/sour
 
 @dataclass(frozen=True)
 class TFRecord(Container):
-    # the features that hold the image, its label and its name; None before they are known
+    # the features of the image, its label and its name; None before they are known
     key: str | None = None
     label_key: str | None = None
     name_key: str | None = None
@@ -122,7 +122,7 @@ class TFRecord(Container):
 
 
 def _scan(headers: Headers, size: int) -> Iterator[Member]:
-    """Go from record to record by their lengths; the last is one with a reason if it ends early."""
+    """Yield the records by their lengths; if the file is cut off, the last one has a reason."""
     at, reason = 0, ""
     while at < size and not reason:
         head = headers.read(at, _HEAD)
@@ -146,7 +146,7 @@ def _length(head: bytes) -> int | None:
 
 
 def masked_crc(data: bytes) -> int:
-    """Return the checksum as the files store it: turned, and a number added."""
+    """Return the checksum as stored: rotated, plus a constant."""
     crc = google_crc32c.value(data)
     return (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF
 
@@ -164,7 +164,7 @@ def _record(opened: Opened, offset: int, size: int, check: bool) -> bytes:
 def _values(
     store: MembersStore, start: int, stop: int, *, check: bool, key: str | None = None
 ) -> Iterator[dict[str, bytes | int] | None]:
-    """Go through the features of records, texts cut; None without a record."""
+    """Yield the features of records, long texts truncated; None for unreadable records."""
     for row, opened in store.with_files(start, stop):
         offset, _, size, _ = store.places[row].tolist()
         found = None
@@ -209,7 +209,7 @@ def first_values(
 
 
 def _first_value(feature: memoryview) -> memoryview | int | None:
-    """Return the first value of a feature; None where it has none, or only floats."""
+    """Return the first value of a feature; None without one, or for floats."""
     for texts in _inner(feature, 1):
         return next(iter(_inner(texts, 1)), None)
     for wholes in _inner(feature, 3):
@@ -225,7 +225,7 @@ def _inner(message: memoryview, wanted: int) -> Iterator[memoryview]:
 
 
 def _fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
-    """Go through the fields of a message: number, and whole number or bytes."""
+    """Yield the fields of a message: number, and integer or bytes."""
     at = 0
     while at < len(message):
         tag, at = _varint(message, at)
@@ -245,7 +245,7 @@ def _fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
 
 
 def _varint(message: memoryview, at: int) -> tuple[int, int]:
-    """Read a number of seven bits a byte, lowest first; give it and the place behind it."""
+    """Read a variable-length integer; return it and the position after it."""
     value = 0
     for shift in range(_LONGEST_VARINT):
         if at >= len(message):

@@ -1,4 +1,4 @@
-"""The directories of TIFF files: what each page is, and where its bytes lie.
+"""The directories of TIFF files: the layout of each page, and where its bytes are.
 
 Format: TIFF 6.0 (https://www.itu.int/itudoc/itu-t/com16/tiff-fx/docs/tiff6.pdf), and BigTIFF
 (https://libtiff.gitlab.io/libtiff/specification/bigtiff.html). Own code, as tifffile takes nine
@@ -8,12 +8,12 @@ times as long to list the pages of a file (170 µs, not 19), and needs imagecode
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal, NamedTuple
 
 from shoal.errors import SourceError
+from shoal.rows.handles import ReadAt
 
 WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC = 256, 257, 258, 259, 262
 DESCRIPTION, SAMPLES, PLANAR, PREDICTOR = 270, 277, 284, 317
@@ -26,14 +26,11 @@ MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 LZW, JPEG, DEFLATE, PACK_BITS = 5, 7, 8, 32773
 BYTE_CODECS = (1, LZW, DEFLATE, PACK_BITS, 32946, 34925, 50000)
-"""Compressions of bytes, whatever these stand for: none, LZW, deflate, pack bits, LZMA, zstd."""
+"""Compressions of plain bytes: none, LZW, deflate, PackBits, LZMA, zstd."""
 
 _PREDICTED = (LZW, DEFLATE, 32946, 34925, 50000)
 
-ReadAt = Callable[[int, int], bytes]
-"""Returns `length` bytes from a place on, fewer at the end: ``read(at, length)``."""
-
-# Type of a value: its bytes, and how struct writes it; rationals and signed ones are copied only.
+# Bytes of each type of value, and its struct code; rationals and signed ones are only copied.
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
 _SIZES |= {16: 8, 17: 8, 18: 8}
 _WHOLE = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
@@ -45,7 +42,7 @@ _MOST_VALUE_BYTES = 1 << 24  # of one tag: 2 million strips, or a long descripti
 
 
 class Entry(NamedTuple):
-    """One tag of a directory: its type, how many values it has, and where they lie."""
+    """One tag of a directory: its type, the number of its values, and their position."""
 
     type: int
     number: int
@@ -61,15 +58,15 @@ class Layout:
     height: int  # rows, columns, and numbers a pixel
     width: int
     samples: int
-    bits: int  # of a number; 0 bits where they differ. 1: whole, 2: with a sign, 3: floating point
+    bits: int  # of a number; 0 where they differ. Format 1: unsigned, 2: signed, 3: floating point
     format: int
     photometric: int  # as TIFF numbers them
     compression: int
-    # whether each sample has a picture of its own, rather than lying beside the others
+    # whether each sample is stored as a picture of its own, not interleaved
     separate: bool
-    predictor: int  # 2: differences are stored, 3: those of floating point numbers
+    predictor: int  # 2: horizontal differences, 3: those of floating point numbers
     tile: int  # width of a tile, 0 for strips
-    # what the samples behind the colours are: 1 and 2 are opacity, 0 is not said
+    # kinds of the samples after the colours: 1 and 2 are opacity, 0 is unspecified
     extra: tuple[int, ...]
 
     @property
@@ -78,7 +75,7 @@ class Layout:
 
     @property
     def colours(self) -> int:
-        """Samples that are a colour, of those there are; 1 where nothing is known."""
+        """Number of colour samples; 1 where the photometric interpretation is unknown."""
         return min(_COLOURS.get(self.photometric, 1), self.samples)
 
     @property
@@ -88,33 +85,33 @@ class Layout:
 
     @property
     def has_byte_codec(self) -> bool:
-        """Whether its compression is one of bytes, whatever these stand for."""
+        """Whether its compression works on plain bytes, not on pixels."""
         return self.compression in BYTE_CODECS
 
     @property
     def is_usual(self) -> bool:
-        """Whether it is grey, colours, or either with opacity, of depths that Pillow knows."""
+        """Whether Pillow reads it: grey or colour, perhaps with opacity, of usual depths."""
         if self.samples - self.colours - (self.opacity is not None) > 0:
             return False
         if self.photometric == _CMYK:
             return self.bits in (8, 16)
         depth = (self.bits, self.format)
         wide = self.samples == 1 and depth in ((16, 1), (32, 3))
-        wide &= self.photometric != _WHITE_IS_ZERO  # which Pillow leaves as it is
+        wide &= self.photometric != _WHITE_IS_ZERO  # which Pillow does not invert
         return wide or (0 < self.bits <= 8 and self.format in (1, 4))
 
 
 @dataclass(frozen=True)
 class Directory:
-    file: Tiff = field(repr=False)  # the file that it is in
-    at: int  # where it lies, and where the next one does; 0 where there is none
+    file: Tiff = field(repr=False)
+    at: int  # its position, and that of the next one; 0 for none
     next: int
-    entries: dict[int, Entry]  # by their tags
-    # how far behind the place noted its pixels lie: those of pages without a directory
+    entries: dict[int, Entry]  # by tag
+    # distance of its pixels from the noted position, for pages without a directory
     shift: int = 0
 
     def numbers(self, tag: int) -> tuple[int, ...]:
-        """Return the whole numbers of a tag; none where it is missing or of another type."""
+        """Return the integers of a tag; none if it is missing or of another type."""
         entry = self.entries.get(tag)
         if entry is None or entry.type not in _WHOLE:
             return ()
@@ -141,7 +138,7 @@ class Directory:
 
     @property
     def plain_bytes(self) -> int:
-        """Bytes of its pixels where they lie uncompressed in one piece, else 0."""
+        """Bytes of its pixels if they are stored uncompressed in one piece, else 0."""
         places, layout = self.numbers(STRIP_OFFSETS), self.layout
         sizes = self.numbers(STRIP_BYTES)
         whole = layout.height * layout.width * layout.samples * layout.bits // 8
@@ -182,16 +179,16 @@ class Directory:
 
     @cached_property
     def is_reduced(self) -> bool:
-        """Whether it is another page made smaller, or a mask of one (TIFF 6.0, NewSubfileType)."""
+        """Whether it is a smaller version or a mask of another page (TIFF 6.0, NewSubfileType)."""
         return bool(self.number(SUBFILE) & 5)
 
 
 @dataclass(frozen=True)
 class Tiff:
-    read: ReadAt  # reads its bytes
-    order: str  # ``<`` or ``>``, as struct has it
-    big: bool  # whether places have 8 bytes
-    first: int  # where its first directory lies
+    read: ReadAt
+    order: str  # byte order, ``<`` or ``>`` as in struct
+    big: bool  # BigTIFF: positions of 8 bytes
+    first: int  # position of its first directory
 
     def directory(self, at: int) -> Directory:
         place, counted = ("Q", "Q") if self.big else ("I", "H")
@@ -211,7 +208,7 @@ class Tiff:
         entries = {}
         rows = struct.iter_unpack(f"{self.order}HH{place}{inner}s", data[: count * width])
         for i, (tag, kind, number, value) in enumerate(rows, 1):
-            where = first + i * width - inner  # the values themselves, where they are few
+            where = first + i * width - inner  # short values are in the entry itself
             if _SIZES.get(kind, 1) * number > inner:
                 where = int.from_bytes(value, order)
             entries[tag] = Entry(kind, number, where)
@@ -231,12 +228,12 @@ class Tiff:
 
 
 def is_tiff(head: bytes) -> bool:
-    """Return whether a file that begins so is a TIFF file, or one of the many kinds built on it."""
+    """Return whether the first bytes are those of TIFF, or of a format built on it."""
     return head[:4] in MAGIC
 
 
 def open_tiff(read: ReadAt) -> Tiff | None:
-    r"""Open a TIFF file by what reads it; None where it is none.
+    r"""Open a TIFF file; None if it is not one.
 
     >>> open_tiff(reader(b"MM\0*\0\0\0\x08" + bytes(6))).first
     8

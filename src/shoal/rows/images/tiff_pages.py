@@ -1,4 +1,4 @@
-"""A page of a TIFF file as a file of its own, whole or as the bytes of its samples."""
+"""A page of a TIFF file as a file of its own, as it is or as the bytes of its samples."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ MOST_BYTES = 1 << 28
 _SHORT, _LONG = 3, 4
 _OLD_JPEG = 6
 _BLACK_IS_ZERO = 1
-# Tags that lead elsewhere in the file, or describe all of it: sub-directories, EXIF, GPS,
+# Tags that point elsewhere in the file, or describe all of it: sub-directories, EXIF, GPS,
 # interoperability, ImageJ's and OME's descriptions.
 _LEFT = (tiff.SUB_DIRECTORIES, 34665, 34853, 40965, 50838, 50839, tiff.DESCRIPTION)
 _PIXELS = (tiff.STRIP_OFFSETS, tiff.STRIP_BYTES, tiff.TILE_OFFSETS, tiff.TILE_BYTES)
-# Tags of colours and of their order, which bytes have not.
+# Tags of colours and of their order, which do not apply to bytes.
 _COLOURED = (tiff.EXTRA_SAMPLES, tiff.PREDICTOR, tiff.ORIENTATION, 320, 34675, 301, 339, 347)
 
 
 @dataclass
 class _Page:
-    """Tags by number, as type, count and bytes; and the pieces of the file that hold pixels."""
+    """Tags by number, as type, count and bytes; and the pieces of the file with pixels."""
 
     tags: dict[int, tuple[int, int, bytes]] = field(default_factory=dict)
     pieces: list[tuple[int, int]] = field(default_factory=list)
@@ -37,8 +37,8 @@ def extract(pages: Sequence[Directory], description: str = "") -> bytes:
     for page in pages:
         if page.layout.compression == _OLD_JPEG:
             raise SourceError(
-                "the page is stored as JPEG of the old kind, which is bound to its file: save it "
-                "anew, for example by tiffcp -c lzw"
+                "the page is stored as old-style JPEG, which cannot be copied from its file: save "
+                "it again, for example by tiffcp -c lzw"
             )
         one = _Page(*_pieces(page))
         for tag, entry in page.entries.items():
@@ -56,7 +56,7 @@ def page_bytes(page: Directory) -> int:
 
 
 def samples_as_bytes(page: Directory, sample: int | None = None) -> bytes:
-    """Return a grey picture of 8 bits whose rows are the bytes of a page's rows."""
+    """Return a grey 8-bit TIFF file whose rows are the bytes of a page's rows."""
     layout = page.layout
     beside = 1 if layout.separate else layout.samples
     one = _Page(*_pieces(page, sample))
@@ -81,14 +81,14 @@ def samples_as_bytes(page: Directory, sample: int | None = None) -> bytes:
 
 
 def row_bytes(width: int, samples: int, bits: int) -> int:
-    """Return the bytes of a row: it begins at a byte of its own."""
+    """Return the bytes of a row, which is padded to whole bytes."""
     return -(-width * samples * bits // 8)
 
 
 def _pieces(
     page: Directory, sample: int | None = None
 ) -> tuple[dict[int, tuple[int, int, bytes]], list[tuple[int, int]], bool]:
-    """Return no tags yet, where the strips or tiles lie, and whether they are tiles."""
+    """Return the fields of a `_Page` without tags: where its strips or tiles are."""
     is_tiled = tiff.TILE_OFFSETS in page.entries
     where, sized = _PIXELS[2 * is_tiled : 2 * is_tiled + 2]
     offsets, lengths = page.numbers(where), page.numbers(sized)
@@ -112,7 +112,7 @@ def _pieces(
 def _write(file: tiff.Tiff, pages: Sequence[_Page]) -> bytes:
     order = file.order
     out = bytearray((b"II*\0" if order == "<" else b"MM\0*") + bytes(4))
-    link = 4  # where the place of the next directory is written
+    link = 4  # where the position of the next directory is written
     for page in pages:
         places, at = [], 0
         for _, length in page.pieces:

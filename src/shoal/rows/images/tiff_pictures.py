@@ -1,4 +1,4 @@
-"""Which pages of a TIFF file make one picture: each by itself, or as channels of one.
+"""Which pages of a TIFF file make one picture: each page, or several as its channels.
 
 Pages are channels where metadata says so: of OME (https://docs.openmicroscopy.org/ome-model/),
 of ImageJ, or of tifffile, which notes the shape of the array that it wrote and perhaps its axes.
@@ -20,7 +20,7 @@ from shoal.rows.images.tiff import Directory, Tiff
 Pages = Literal["auto", "rows", "channels"]
 
 MOST_CHANNELS = 16
-"""Pages of which a shape alone may say that they are channels: stacks of more are series."""
+"""Most pages that are channels by their shape alone: stacks of more pages are series."""
 
 _PIXELS = re.compile(r"<(?:\w+:)?Pixels\b[^>]*>")
 _ATTRIBUTE = re.compile(r'\b(\w+)\s*=\s*"([^"]*)"')
@@ -32,7 +32,7 @@ _MOST_PLANES = 1 << 20
 class Pictures:
     pages: tuple[Directory, ...]  # those of each picture together, in order of their channels
     each: int = 1  # pages a picture
-    # whether all pages were written as one array, without a word what its first axis is
+    # whether all pages were written as one array whose first axis has no name
     is_array: bool = False
 
     def __len__(self) -> int:
@@ -43,7 +43,7 @@ class Pictures:
 
 
 def find_pictures(file: Tiff, pages: Pages = "auto") -> Pictures:
-    """Find the pictures of a file; pages that are another made smaller are left out."""
+    """Find the pictures of a file, without pages that are smaller versions of others."""
     first = file.directory(file.first)
     if first.next:
         every = file.pages()
@@ -65,9 +65,9 @@ def _is_imagej(page: Directory) -> bool:
 
 
 def _imagej_pages(first: Directory) -> tuple[Directory, ...]:
-    """Return the pages of a stack of which ImageJ has written the first directory only.
+    """Return the pages of a stack for which ImageJ wrote only the first directory.
 
-    So it does above 4 GB; the pictures lie one behind the other.
+    It does so above 4 GB; the pictures follow each other.
     """
     count = int(dict(_IMAGEJ.findall(first.text)).get("images", "1"))
     if count < 2:
@@ -82,7 +82,7 @@ def _imagej_pages(first: Directory) -> tuple[Directory, ...]:
 
 
 def _grouped(first: Directory, count: int) -> tuple[NDArray[np.int64] | None, bool]:
-    """Return which pages are each picture's channels, or None; and whether they are one array."""
+    """Return the pages of each picture's channels, or None; and whether they are one array."""
     text = first.text
     if _is_imagej(first):
         noted = {name: int(number) for name, number in _IMAGEJ.findall(text)}
@@ -96,7 +96,7 @@ def _grouped(first: Directory, count: int) -> tuple[NDArray[np.int64] | None, bo
 
 
 def _ome_sizes(text: str, samples: int) -> list[list[tuple[str, int]]]:
-    """Return the axes of each image that OME describes, slowest first, without rows and columns."""
+    """Return the axes of each image in OME metadata, slowest first, without rows and columns."""
     found = []
     for tag in _PIXELS.findall(text):
         noted = dict(_ATTRIBUTE.findall(tag))
@@ -124,7 +124,7 @@ def _of_shape(text: str, first: Directory, count: int) -> tuple[NDArray[np.int64
 
 
 def _by_channel(images: list[list[tuple[str, int]]], count: int) -> NDArray[np.int64] | None:
-    """Return the pages ``(pictures, channels)``; None where they have one, or do not add up.
+    """Return the pages ``(pictures, channels)``; None for one channel, or for wrong totals.
 
     >>> _by_channel([[("C", 2), ("Z", 3)]], 6).tolist()
     [[0, 3], [1, 4], [2, 5]]

@@ -1,4 +1,4 @@
-"""Zip archives: where each member lies, and its bytes.
+"""Zip archives: the position of each member, and its bytes.
 
 Format: APPNOTE.TXT 6.3.10 (https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT).
 """
@@ -22,7 +22,7 @@ LOCAL_HEADER = 30
 _ENCRYPTED = 1
 _ESCAPED = "surrogateescape"
 _MOST = 1 << 62
-_PIECE = 4 << 20  # bytes: most images are read and unpacked at once
+_PIECE = 4 << 20  # bytes: most images are read and decompressed in one piece
 
 
 class ZipArchive(Container):
@@ -48,7 +48,7 @@ class ZipArchive(Container):
 
 
 def list_zip(path: Path) -> list[zipfile.ZipInfo]:
-    """List the members of a zip archive in the order in which they lie, folders left out."""
+    """List the members of a zip archive in stored order, without folders."""
     try:
         with path.open("rb") as file, zipfile.ZipFile(file) as archive:
             members = [info for info in archive.infolist() if not info.is_dir()]
@@ -69,7 +69,7 @@ def why_not(info: zipfile.ZipInfo) -> str:
 
 
 def unpack(opened: Opened, offset: int, packed: int, size: int, crc: int) -> bytes:
-    """Return the bytes of the member whose header is at `offset`, checked by their sum."""
+    """Return the bytes of the member whose header is at `offset`; its checksum is verified."""
     header = opened.read(offset, LOCAL_HEADER)
     if len(header) < LOCAL_HEADER or header[:4] != b"PK\3\4":
         raise SourceError("the archive is damaged where this member should begin")
@@ -93,7 +93,7 @@ def header_bytes(header: bytes) -> int:
 
 
 def _inflated(opened: Opened, at: int, packed: int, size: int) -> bytes:
-    """Unpack a member piece by piece, so that its packed bytes take no memory beside it."""
+    """Decompress a member piece by piece, without holding all of its compressed bytes."""
     inflate, out, end = zlib.decompressobj(-15), io.BytesIO(), at + packed
     try:
         while at < end and not inflate.eof and out.tell() <= size:

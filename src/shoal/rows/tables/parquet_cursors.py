@@ -14,10 +14,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from shoal.errors import SourceError
-from shoal.rows.handles import LocalFile, Stamped
+from shoal.rows.handles import LocalFile, ReadAt, Stamped
 from shoal.rows.memory_budget import ReadCache
 from shoal.rows.tables.parquet_pages import (
-    ReadAt,
     decoded_bytes,
     largest_entry,
     leaves,

@@ -11,14 +11,13 @@ written by Thrift's compact protocol
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 
-ReadAt = Callable[[int, int], bytes]
-"""Returns `length` bytes from a place on, fewer at the end: ``read(at, length)``."""
+from shoal.rows.handles import ReadAt
 
 _HEADER = 1 << 10  # bytes of a header, unless its page's least and largest values are long
 _MOST_HEADER = 1 << 24

@@ -43,7 +43,7 @@ class Cells(ABC):
 
     @property
     def is_remote(self) -> bool:
-        """Whether each read asks a network."""
+        """Whether reads go over a network."""
         return False
 
     @property
