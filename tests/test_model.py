@@ -136,7 +136,7 @@ def test_vectors_on_another_scale_are_remarked(tmp_path):
     rows = DRAW.normal(size=(200, 5)) * 50 + 100
     run = shoal.fit(rows, workers=1)
     assert run.predict(rows[:20]).remarks == ()
-    assert "taken as they are" in run.predict(rows[:20] / 255).remarks[0]
+    assert "used unchanged" in run.predict(rows[:20] / 255).remarks[0]
 
 
 def test_any_cut_can_be_predicted(run):

@@ -151,11 +151,11 @@ def test_predict_at_a_chosen_rate_and_scale(shoal, told, run, digits, tmp_path):
     few = told("predict", run, tmp_path / "new.npy", "-o", tmp_path / "a.npy")
     many = told("predict", run, tmp_path / "new.npy", "-o", tmp_path / "b.npy", "--unknown", 0.4)
     assert few["unknown"] <= many["unknown"]
-    assert "taken for 0 to 1" in few["remarks"][0]
+    assert "read as 0 to 1" in few["remarks"][0]
     wrong = shoal("predict", run, tmp_path / "new.npy", "-o", tmp_path / "c.npy", "--unknown", 2)
     assert (wrong.exit_code, "unknown 2.0" in wrong.stderr) == (2, True), wrong.stderr
     assert (
-        "taken for 0 to 1"
+        "read as 0 to 1"
         in shoal("predict", run, tmp_path / "new.npy", "-o", tmp_path / "d.npy").stderr
     )
     assert "false alarms" in shoal("info", run).stdout

@@ -28,7 +28,7 @@ def test_raw_shards_beside_their_truth(tiles):
 
 def test_a_raw_shard_cut_off_is_named(tiles):
     (tiles / "tiles-7.bin").write_bytes(bytes(100))
-    message = r"tiles-7\.bin has 100 bytes, which 4×4×3 uint8 rows of 48 bytes do not fill"
+    message = r"tiles-7\.bin has 100 bytes, not a multiple of 4×4×3 uint8 rows of 48 bytes"
     with pytest.raises(SourceError, match=message):
         open_source(tiles, shape=(4, 4, 3))
 

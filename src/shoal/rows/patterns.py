@@ -45,7 +45,7 @@ def expand(text: str) -> list[Path]:
         else:
             found = [one]
             if not os.path.exists(one):
-                raise SourceError(f"{one}, one of the files in {text}, does not exist")
+                raise SourceError(f"{one} does not exist, but {text} includes it")
         paths.extend(Path(name) for name in found)
     return paths
 

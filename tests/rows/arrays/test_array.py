@@ -254,7 +254,7 @@ def test_lists_of_arrays_are_stacked():
         (np.zeros((28, 28, 60)), {}, "last side .* --as images to take it for 28 images"),
         (np.zeros((9, 30)), {"as_": "images"}, "give their shape, as in --shape 28,28"),
         (np.zeros((9, 30)), {"as_": "table"}, "one array, not a table"),
-        (np.zeros((9, 30)), {"as_": "pictures"}, "--as pictures is unknown"),
+        (np.zeros((9, 30)), {"as_": "pictures"}, "--as must be images, vectors or table; got pictures"),
         (np.zeros((9, 30)), {"shape": (4, 4)}, "--shape 4,4 has 16 numbers, but rows .* are 30"),
         (np.zeros((9, 30)), {"shape": (0, 4)}, "is not a shape"),
         (np.zeros((9, 30)), {"key": "x"}, "--key x does not apply to an array in memory"),

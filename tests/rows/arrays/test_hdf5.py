@@ -86,7 +86,7 @@ def test_files_of_a_folder_are_one_source(tmp_path, way):
         open_source(tmp_path)
     (tmp_path / "3.h5").unlink()
     write(tmp_path / "3.h5", "other")
-    with pytest.raises(SourceError, match=r"3\.h5 has no dataset images, but 0\.h5 has"):
+    with pytest.raises(SourceError, match=r"3\.h5 has no dataset images, unlike 0\.h5"):
         open_source(tmp_path)
 
 

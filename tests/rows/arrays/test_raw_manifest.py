@@ -121,7 +121,7 @@ def test_rows_that_are_missing_are_noticed(folder):
         (PLAIN.replace("[6, 4, 3]", "[6, -4, 3]"), "shape must be a whole number"),
         (PLAIN.replace("[6, 4, 3]", "[1, 2, 3, 4]"), "one to three sides"),
         (PLAIN.replace("[6, 4, 3]", "[6, true]"), "shape must be a whole number"),
-        (PLAIN + 'dtype = "complex64"\n', "is not a type of numbers"),
+        (PLAIN + 'dtype = "complex64"\n', "is not a number type"),
         (PLAIN + 'order = "HW"\n', "must name the 3 axes"),
         (PLAIN + "offset = -1\n", "offset must be"),
         (PLAIN + "rows = 1e3\n", "rows must be"),

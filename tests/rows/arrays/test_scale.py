@@ -69,7 +69,7 @@ def test_few_levels_are_told_from_shares_of_them_and_from_bytes():
         pixels = read_as(LEVELS, new).read(0, 40).data[..., 0].astype(int)
         assert np.abs(pixels - LEVELS * 255 / 16).max() <= 1
     assert read_as(LEVELS, LEVELS.astype(np.uint8)).remarks == ()
-    assert "taken for 0 to 1" in read_as(LEVELS, LEVELS / 16).remarks[0]
+    assert "read as 0 to 1" in read_as(LEVELS, LEVELS / 16).remarks[0]
 
 
 def test_files_of_the_fit_are_bytes():

@@ -36,22 +36,22 @@ _ROW_COPIES = 3  # of a row as it is read, its finite values found, and its pixe
 
 @dataclass(frozen=True)
 class ArraySource(Rows):
-    """Rows of an array taken for images (by a `PixelRule`) or, without a rule, for vectors."""
+    """Rows of an array as images (by a `PixelRule`) or, without a rule, as vectors."""
 
-    store: Store  # where the numbers lie
-    row_shape: tuple[int, ...]  # shape that a stored row is given before it is used
+    store: Store
+    row_shape: tuple[int, ...]  # shape given to a stored row
     rule: PixelRule | None  # how it becomes an image; None for vectors
-    label: str  # what people call it: ``mnist.npz, key images``
-    beside: Labels | None = None  # labels that lie beside the rows
+    label: str  # in messages: ``mnist.npz, key images``
+    beside: Labels | None = None  # labels in the same folder or file
     # how many files beside its own are left out, by their extensions
     left_out: Mapping[str, int] = field(default_factory=dict)
-    # where the numbers are columns with names: which are left out, and why they are vectors
+    # for named columns: which are left out, and why they are vectors
     chosen: Chosen = NOTHING
-    column_names: tuple[str, ...] = ()  # those columns
-    scale_remark: str = ""  # how the stored numbers are read, where that is not plain
-    # images that vectors are shown by, in the same order, and which name them
+    column_names: tuple[str, ...] = ()
+    scale_remark: str = ""  # how the stored numbers are scaled, unless it is obvious
+    # images shown for vectors, in the same order; they also name the rows
     pictures: ImageSource | None = None
-    order_remark: str = ""  # what people should know of the order of the images
+    order_remark: str = ""  # about the order of the images
 
     @property
     def kind(self) -> Kind:
@@ -207,9 +207,9 @@ def make_array_source(
     shape: tuple[int, ...] | None = None,
     image_size: tuple[int, int] | None = None,
 ) -> ArraySource:
-    """Decide whether rows are images or vectors, and how they are read.
+    """Decide whether rows are images or vectors, and how they are converted.
 
-    Rows of one number each, text and records are refused; rows ``(D,)`` are vectors, rows
+    Rows of one number each, text and records are rejected; rows ``(D,)`` are vectors, rows
     ``(H, W)`` and ``(H, W, C)`` images, unless `as_` says ``"vectors"``. `shape` gives each
     row another shape of the same size.
     """
@@ -236,7 +236,7 @@ def make_array_source(
 
 
 def _check_first_side(whole: tuple[int, ...], label: str, *, sure: bool) -> None:
-    """Refuse arrays of which another side than the first seems to count the images."""
+    """Raise if another axis than the first is probably that of the images."""
     first, last = whole[0], whole[-1]
     if not sure and min(whole[:2]) >= _LEAST_SIDE and whole[2:] in ((3,), (4,)):
         raise InputError(
@@ -294,7 +294,7 @@ def sample_rows(store: Store) -> NDArray:
 
 
 def memory_store(array: Any) -> MemoryStore:
-    """Take what is in memory: an array, a list of equal arrays, anything like an array."""
+    """Return a store of an array, a list of equal arrays, or anything like an array."""
     try:
         found = np.asarray(array)
     except (ValueError, TypeError) as error:

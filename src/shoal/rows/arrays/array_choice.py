@@ -1,4 +1,4 @@
-"""Which of the arrays of a file is meant, by its header: in ``.npz``, HDF5 and MATLAB files."""
+"""The choice of an array in ``.npz``, HDF5 and MATLAB files, from the headers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from shoal.rows.base import Kind
 
 @dataclass(frozen=True)
 class Stored:
-    """An array of a file: what it is called there, its shape and type."""
+    """An array in a file: its name there, its shape and type."""
 
     key: str
     shape: tuple[int, ...]
@@ -27,7 +27,7 @@ class Stored:
 
     @property
     def length(self) -> int | None:
-        """How many entries it has along its only axis; None where it has several."""
+        """Length of its only axis; None if it has several."""
         return self.shape[0] if len(self.shape) == 1 else None
 
     def __str__(self) -> str:
@@ -67,6 +67,6 @@ def lengths_of(arrays: Sequence[Stored]) -> dict[str, int]:
 
 
 def can_be_rows(array: Stored, as_: Kind | None) -> bool:
-    """Return whether an array of numbers can be rows of images or vectors, as is asked for."""
+    """Return whether an array can be rows of images or vectors, as requested by `as_`."""
     least = 3 if as_ == "images" else 2
     return array.dtype.kind in "buif" and len(array.shape) >= least and 0 not in array.shape

@@ -1,4 +1,4 @@
-"""HDF5: arrays read in place, and encoded images in a dataset; needs h5py."""
+"""HDF5: arrays read in place, and datasets of encoded images; needs h5py."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Hdf5Rows(Parted):
     key: str
     dtype: np.dtype[Any]  # of a row as stored
     row_shape: tuple[int, ...]
-    chunk: int = 0  # bytes that reading a chunk takes beside its rows
+    chunk: int = 0  # bytes that reading a chunk takes in addition to its rows
     handles: Handles = field(default_factory=Handles, compare=False, repr=False)
 
     @property
@@ -64,24 +64,24 @@ class Hdf5Rows(Parted):
         return MemoryNeed(self.chunk + CACHE_BYTES, self.chunk + most)
 
     def few(self, start: int, stop: int) -> tuple[int, int]:
-        """Return the end of some cells of few bytes, or of one, and what reading them takes."""
+        """Return the end of a run of small cells, or of one large cell, and the memory for it."""
         part, low, high, _ = next(self.spans(start, min(stop, start + _TRIED)))
         try:
             sizes = self.handles.cell_bytes(part, self.key, low, high)
         except ERRORS:
-            return start + 1, 0  # reading it says what is wrong
+            return start + 1, 0  # reading it reports what is wrong
         total = np.cumsum(sizes)
         count = max(1, int(np.searchsorted(total, _FEW_BYTES, side="right")))
         return start + count, int(total[count - 1])
 
     def pieces(self, start: int, stop: int) -> Iterator[tuple[int, int, Any]]:
-        """Go through a range of rows: where they go, how many, and they or why they cannot be."""
+        """Yield a range of rows in pieces: position, count, and the rows or why they failed."""
         for part, low, high, at in self.spans(start, stop):
             for first, end, found in self._read(part, low, high):
                 yield at + first - low, end - first, found
 
     def _read(self, part: Part, low: int, high: int) -> Iterator[tuple[int, int, Any]]:
-        """Read rows of one file; where that fails, in halves, to lose no row that is good."""
+        """Read rows of one file; if that fails, halve the range, so that no good row is lost."""
         try:
             found = self.handles.read(part, self.key, low, high, self.chunk)
         except ERRORS as error:
@@ -137,15 +137,15 @@ class Hdf5Images(EncodedStore):
                 yield from (_bytes(found, at) for at in range(count))
 
     def names(self, start: int, stop: int) -> None:
-        """Rows have no names."""
+        """Return None: rows have no names."""
 
     def facts(self) -> dict[str, Any]:
         return self.rows.facts()
 
 
 def _bytes(cells: Any, at: int) -> bytes:
-    """Return the bytes of a cell: an array, a text of bytes, or a block of fixed length."""
-    if cells.dtype.kind == "V":  # whose cells would be copied once more
+    """Return the bytes of a cell: an array, a byte string, or a block of fixed length."""
+    if cells.dtype.kind == "V":  # avoids another copy
         return bytes(cells[at : at + 1].tobytes())
     return cells[at] if isinstance(cells[at], bytes) else bytes(np.asarray(cells[at]).tobytes())
 
@@ -153,11 +153,11 @@ def _bytes(cells: Any, at: int) -> bytes:
 def open_datasets(
     paths: Sequence[Path], label: str, key: str | None, as_: Kind | None
 ) -> tuple[FileStore | Hdf5Rows | Hdf5Images, str, str | None]:
-    """Take one dataset of files that have it alike, in order; also give its key.
+    """Open a dataset that all files have; return the store, its key and that of its labels.
 
-    And that of the dataset that labels it in all of them, if there is one.
+    The key of the labels is None if the files have no such dataset in common.
 
-    Contiguous ones are read in place, others through h5py.
+    Contiguous datasets are read in place, others through h5py.
     """
     listed = [{one.key: one for one in list_datasets(path)} for path in paths]
     wanted = None if key is None else key.strip("/")
@@ -166,7 +166,7 @@ def open_datasets(
     chosen = choose_array(every, label, wanted, fits, one="dataset", many="datasets")
     for path, datasets in zip(paths, listed, strict=True):
         if chosen.key not in datasets:
-            raise UnlikeError(f"{path.name} has no dataset {chosen.key}, but {paths[0].name} has")
+            raise UnlikeError(f"{path.name} has no dataset {chosen.key}, unlike {paths[0].name}")
     found = [datasets[chosen.key] for datasets in listed]
     check_alike([(one.dtype, one.shape[1:]) for one in found], [path.name for path in paths])
     parts = tuple(
@@ -219,7 +219,7 @@ def _describe(key: str, dataset: Any, stream: Any) -> Dataset:
 
 
 def chunk_bytes(dataset: Any) -> int:
-    """Return the bytes that reading a chunk takes: where it is packed, it is unpacked whole."""
+    """Return the bytes that reading a chunk takes, if it is compressed and read as a whole."""
     count = dataset.id.get_create_plist().get_nfilters() if dataset.chunks else 0
     if not count:
         return 0

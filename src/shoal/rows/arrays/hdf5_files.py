@@ -1,4 +1,4 @@
-"""Open HDF5 files, and how many bytes their cells have; needs h5py, which reads by one thread.
+"""Open HDF5 files, and the sizes of their cells; needs h5py, which reads with one thread.
 
 A cell of variable length is stored as its length, the address of a heap, and a number in it
 (https://support.hdfgroup.org/documentation/hdf5/latest/_f_m_t3.html, "Variable-Length Types").
@@ -21,12 +21,12 @@ from shoal.rows.store import Part
 from shoal.storage import is_remote
 
 CACHE_BYTES = 32 << 20
-"""Bytes of chunks that the library keeps of each file."""
+"""Chunk cache of the library for each file."""
 
 MOST_OPEN = 8
 ERRORS = (OSError, KeyError, ValueError, RuntimeError, MemoryError)
 VARIABLE_COPIES = 6
-"""Times its size that reading a cell of variable length takes: the library keeps its heap, and
+"""Memory for reading a cell of variable length, in times its size: the library keeps its heap, and
 copies it and the cell. Measured with HDF5 2.0: 5.6 times for one of 400 MB."""
 
 FIXED_COPIES = 2
@@ -45,7 +45,7 @@ class _Handle:
 
 
 class Handles:
-    """The files that were read last, open, shared by threads; pickles empty."""
+    """The most recently read files, open, shared by threads; empty after pickling."""
 
     def __init__(self) -> None:
         self._kept = ReadCache()
@@ -54,7 +54,7 @@ class Handles:
         return Handles, ()
 
     def read(self, part: Part, key: str, low: int, high: int, chunk: int = 0) -> Any:
-        """Read rows of a dataset, of a file that is still the one that was looked at."""
+        """Read rows of a dataset, if the file is unchanged."""
         return self.use(part, chunk, lambda handle: handle.file[key][low:high])
 
     def cell_bytes(self, part: Part, key: str, low: int, high: int) -> NDArray[np.int64]:
@@ -67,7 +67,7 @@ class Handles:
         return self.use(part, 0, count)
 
     def use(self, part: Part, chunk: int, do: Callable[[_Handle], Value]) -> Value:
-        """Open a file, if need be, and do something with it, one thread at a time."""
+        """Call `do` with an open file, one thread at a time."""
         with self._kept.lock:
             handle = self._kept.take(part.path)
             if handle is None or not part.is_remote:  # each look at a remote file is a request
@@ -89,7 +89,7 @@ class Handles:
 
 
 def open_hdf5(path: Path) -> tuple[Any, Any]:
-    """Open a file for reading; also give the file below it, where it lies in a store."""
+    """Open a file for reading; also return the Python file under it if it is remote."""
     try:
         import h5py
     except ImportError:
@@ -108,18 +108,18 @@ def open_hdf5(path: Path) -> tuple[Any, Any]:
 
 
 def raise_trouble(below: Any) -> None:
-    """Raise why a file of a store could not be read, which h5py puts an error of its own over."""
+    """Raise the error of a remote file, which h5py replaces by an error of its own."""
     if below is not None and below.raw.trouble is not None:
         raise below.raw.trouble
 
 
 def _let_go(error: Exception) -> None:
-    """Clear h5py's frames, in which HDF5 holds a Python file as long as any traceback lives."""
+    """Clear the frames of a traceback, which keep the Python file under h5py alive."""
     clear_frames(error.__traceback__)
 
 
 def cell_bytes(dataset: Any, low: int, high: int, stream: Any) -> NDArray[np.int64]:
-    """Return the bytes that reading each of the cells ``low..high`` takes."""
+    """Return the memory for reading each of the cells ``low..high``."""
     each = _variable_bytes(dataset)
     if each is None:
         return np.full(high - low, FIXED_COPIES * dataset.dtype.itemsize, np.int64)
@@ -127,7 +127,7 @@ def cell_bytes(dataset: Any, low: int, high: int, stream: Any) -> NDArray[np.int
 
 
 def _variable_bytes(dataset: Any) -> int | None:
-    """Return the bytes of an entry of cells of variable length; None for others."""
+    """Return the bytes of an entry in cells of variable length; None for other cells."""
     import h5py
 
     text = h5py.check_string_dtype(dataset.dtype)  # before the other, which takes texts too
@@ -163,7 +163,7 @@ def _first_numbers(raw: NDArray[np.uint8], size: int) -> NDArray[np.int64]:
 
 
 def _unfiltered(dataset: Any, first: int, count: int, size: int) -> NDArray[np.uint8]:
-    """Return a chunk as it is before its filters: HDF5 undoes them in a file in memory."""
+    """Return a chunk with its filters undone, by means of a file in memory."""
     import h5py
 
     mask, raw = dataset.id.read_direct_chunk((first,))
@@ -171,7 +171,7 @@ def _unfiltered(dataset: Any, first: int, count: int, size: int) -> NDArray[np.u
     made = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
     made.set_chunk((count,))
     for number in range(filters.get_nfilters()):
-        if not mask >> number & 1:  # those left out for this chunk
+        if not mask >> number & 1:  # filters skipped for this chunk
             made.set_filter(*filters.get_filter(number)[:3])
     kind = h5py.h5t.create(h5py.h5t.OPAQUE, size)
     kind.set_tag(b"")

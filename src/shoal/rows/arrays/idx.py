@@ -1,4 +1,4 @@
-"""IDX files, plain or ``.gz``: the format that MNIST came in, its labels among them."""
+"""IDX files, plain or ``.gz``: the format of MNIST and its labels."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from shoal.storage import is_remote
 # http://yann.lecun.com/exdb/mnist: the third byte of the magic number.
 _TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _MOST_AXES = 8
-_LOOKED = 1 << 16  # bytes at both ends that tell copies of a file
+_COMPARED = 1 << 16  # bytes at both ends that identify copies of a file
 
 
 def load_idx(path: Path) -> NDArray:
@@ -82,7 +82,7 @@ def _header(file: BinaryIO) -> tuple[np.dtype[Any], tuple[int, ...]]:
     if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in _TYPES:
         raise ValueError(f"it begins with {magic.hex(' ') or 'nothing'}, not with 00 00 08")
     if not 1 <= magic[3] <= _MOST_AXES:
-        raise ValueError(f"it says that it has {magic[3]} axes")
+        raise ValueError(f"its header claims {magic[3]} axes")
     sizes = file.read(4 * magic[3])
     if len(sizes) < 4 * magic[3]:
         raise ValueError("it ends within the header")
@@ -99,7 +99,7 @@ def _labels(path: Path, count: int) -> str:
 
 
 def open_idx(paths: Sequence[Path], label: str, options: SourceOptions) -> Source:
-    """Open those of several IDX files that hold rows, one after the other."""
+    """Open the IDX files that hold rows rather than labels, one after the other."""
     every = [path for path in paths if len(idx_header(path)[1]) > 1] or list(paths)
     rows = list({_digest(path): path for path in reversed(every)}.values())[::-1]
     stores = [idx_store(path) for path in rows]
@@ -109,6 +109,6 @@ def open_idx(paths: Sequence[Path], label: str, options: SourceOptions) -> Sourc
 
 
 def _digest(path: Path) -> tuple[int, bytes]:
-    """Size of a file, and a hash of its first and last bytes: MNIST comes with each file twice."""
-    data = both_ends(path, _LOOKED)
+    """Return size and hash of a file's first and last bytes: MNIST often has each file twice."""
+    data = both_ends(path, _COMPARED)
     return path.stat().st_size, hashlib.blake2b(data, digest_size=16).digest()

@@ -1,6 +1,6 @@
-"""MATLAB files: one of their arrays, its last or first side counting the rows.
+"""MATLAB files: one of their arrays, with rows along its last or first axis.
 
-Files of version 7.3 are HDF5 whose arrays have their sides in reverse; all others are read by
+Files of version 7.3 are HDF5 with the axes reversed; all others are read by
 SciPy, the chosen array as a whole.
 """
 
@@ -30,7 +30,7 @@ from shoal.rows.options import SourceOptions
 from shoal.rows.store import Store, inflated, part_of
 
 TEXT = b"MATLAB "
-"""How files begin, but for those of version 4."""
+"""The first bytes of files, except those of version 4."""
 
 _CHANNELS = (1, 3, 4)
 # https://www.mathworks.com/help/matlab/matlab_prog/fundamental-matlab-classes.html
@@ -44,7 +44,7 @@ _NUMBERS = {
 
 @dataclass(frozen=True)
 class Variable(Stored):
-    """An array of a file, by its header: its shape as MATLAB has it; object for no numbers."""
+    """An array in a file: its shape as in MATLAB; its type is object unless it has numbers."""
 
     kind: str
     chunk: int = 0
@@ -55,13 +55,13 @@ class Variable(Stored):
 
     @property
     def length(self) -> int | None:
-        """How many entries it has along its one long side; None where it has several."""
+        """Length of its only axis longer than 1; None if it has several."""
         count = math.prod(self.shape)
         return count if 0 < count == max(self.shape, default=0) else None
 
 
 def is_matlab(path: Path, magic: bytes) -> bool:
-    """Whether a file is one of MATLAB, by its first bytes or, in version 4, by its name."""
+    """Return whether it is a MATLAB file, by its first bytes or, for version 4, by its name."""
     return magic.startswith(TEXT) or path.suffix.lower() == ".mat"
 
 
@@ -87,7 +87,7 @@ def open_matlab(path: Path, options: SourceOptions, magic: bytes) -> Source:
 
 
 def _row_axis(chosen: Variable, path: Path, options: SourceOptions, lengths: set[int]) -> int:
-    """Find the side that counts the rows: that of the labels, else by what the others can be."""
+    """Find the axis of the rows: that with the length of the labels, or by the other axes."""
     shape, last = chosen.shape, len(chosen.shape) - 1
     counted = [at for at in (last, 0) if shape[at] in lengths]
     if len(counted) == 1:
@@ -104,8 +104,8 @@ def _row_axis(chosen: Variable, path: Path, options: SourceOptions, lengths: set
     if last == 3 and (shape[3] in _CHANNELS or shape[1] in _CHANNELS):
         return 0
     raise InputError(
-        f"{path.name}: which side of {chosen} counts the rows cannot be told: save it with that "
-        f"side first, as in numpy.save('x.npy', numpy.moveaxis(scipy.io.loadmat({path.name!r})"
+        f"{path.name}: it is unclear which axis of {chosen} has the rows: save it with that "
+        f"axis first, as in numpy.save('x.npy', numpy.moveaxis(scipy.io.loadmat({path.name!r})"
         f"[{chosen.key!r}], -1, 0))"
     )
 
@@ -119,7 +119,7 @@ def list_variables(path: Path) -> list[Variable]:
 
 
 def _readable(path: Path) -> AbstractContextManager[None]:
-    """Raise one error in the place of the dozen kinds that SciPy raises on damaged files."""
+    """Raise `SourceError` instead of the many errors that SciPy raises on damaged files."""
     return readable(path, " as a MATLAB file", Exception)
 
 
@@ -134,7 +134,7 @@ def _list(path: Path) -> list[Variable]:
 
 
 def _list_hdf5(path: Path) -> list[Variable]:
-    """List the arrays of a file of version 7.3; those of the workspace lie at its root."""
+    """List the arrays of a file of version 7.3: the workspace is its root."""
     with _readable(path), open_hdf5(path)[0] as file:
         return [
             Variable(key, thing.shape[::-1], thing.dtype, _class(thing), chunk_bytes(thing))
@@ -144,7 +144,7 @@ def _list_hdf5(path: Path) -> list[Variable]:
 
 
 def _class(dataset: Any) -> str:
-    """Return MATLAB's word for what a dataset holds, its type where it has none."""
+    """Return the MATLAB class of a dataset, or its type without one."""
     found = dataset.attrs.get("MATLAB_class", str(dataset.dtype))
     return found.decode() if isinstance(found, bytes) else str(found)
 
@@ -156,11 +156,11 @@ def _load_rows(path: Path, key: str, axis: int) -> NDArray:
 def _in_memory(path: Path, chosen: Variable, axis: int) -> Store:
     shape = (chosen.shape[axis], *chosen.shape[:axis], *chosen.shape[axis + 1 :])
     load = partial(_load_rows, fresh_path(path), chosen.key, axis)
-    return inflated(path, load, chosen.dtype, shape, copies=2)  # as it lies, and by rows
+    return inflated(path, load, chosen.dtype, shape, copies=2)  # as stored, and by rows
 
 
 def _hdf5_rows(path: Path, chosen: Variable, axis: int) -> Store:
-    """Take the rows of an array of version 7.3: in place where its last side counts them."""
+    """Return the rows of an array of version 7.3: read in place if they are its last axis."""
     if axis != len(chosen.shape) - 1:
         return _in_memory(path, chosen, axis)
     part = part_of(path, chosen.shape[axis])

@@ -1,4 +1,4 @@
-"""NumPy's files: ``.npy``, and the arrays of ``.npz``, read in place unless they are packed."""
+"""NumPy's files: ``.npy``, and the arrays of ``.npz``, read in place unless compressed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from shoal.storage import is_remote, many
 
 
 def npy_store(paths: Sequence[Path], *, named: bool = False) -> FileStore:
-    """Take one ``.npy`` file, or several whose rows are equal in type and shape, in order."""
+    """Open one ``.npy`` file, or several whose rows have one type and shape, in order."""
     if not paths:
         raise SourceError("no .npy files were given")
     found = many(paths[0], _npy_part, paths)
@@ -57,13 +57,13 @@ def _npy_part(path: Path) -> tuple[Part, np.dtype[Any], tuple[int, ...]]:
 def refuse_columns(path: Path, fortran: bool) -> None:
     if fortran and is_remote(path):
         raise SourceError(
-            f"{path} is stored by columns, so that no row lies in one piece: save it by rows "
+            f"{path} is stored by columns, so that no row is in one piece: save it by rows "
             "(np.ascontiguousarray), or copy it to a disk"
         )
 
 
 def read_npy_header(file: Any) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    """Shape, whether columns come first, and dtype; leaves `file` at the first number."""
+    """Read shape, Fortran order and dtype; `file` is then at the first number."""
     version = np.lib.format.read_magic(file)
     if version == (1, 0):
         return np.lib.format.read_array_header_1_0(file)
@@ -109,7 +109,7 @@ def choose_member(path: Path, key: str | None, as_: Kind | None) -> Member:
 
 
 def member_store(path: Path, member: Member) -> Store:
-    """Return a member's rows: read in place when stored plainly, else unpacked into memory."""
+    """Return a member's rows: read in place unless compressed, else decompressed into memory."""
     shape = member.shape or (0,)
     if not member.stored:
         return inflated(

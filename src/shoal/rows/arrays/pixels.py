@@ -1,4 +1,4 @@
-"""How stored numbers become uint8 pixels ``(H, W, C)`` or float32 vectors."""
+"""Conversion of stored numbers to uint8 pixels ``(H, W, C)`` or float32 vectors."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DEEP_ENDS = tuple(float(2**bits - 1) for bits in (10, 12, 14, 16))
 LARGEST_NATIVE = 64
 LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)
 _MOST_FOR_0_TO_255 = 64
-_LEVELLED = 1 << 18  # numbers, which fit a core's cache as they are worked on
+_LEVELLED = 1 << 18  # numbers at a time, which fit a core's cache
 
 
 @dataclass(frozen=True)
@@ -32,13 +32,13 @@ class PixelRule:
     high: float
     native: tuple[int, int, int]  # ``(H, W, C)`` before scaling, opacity not counted
     shape: tuple[int, int, int]  # ``(H, W, C)`` as read
-    # how images are scaled and cut to `shape`; None for the middle of each
+    # how images are scaled and cropped to `shape`; None for a central crop
     request: ImageRequest | None = None
     opacity: bool = False  # whether the last channel stored is opacity
     ground: int = WHITE  # background grey of transparent images
 
     def like(self, facts: Mapping[str, Any]) -> PixelRule:
-        """Return the rule by which the same rows are read as those of another, by its `facts`."""
+        """Return the rule that reads these rows like those of another rule with such `facts`."""
         more = self.opacity - bool(facts.get("opacity", self.opacity))
         return dataclasses.replace(
             self,
@@ -100,7 +100,7 @@ def plan_pixels(
 def _channels_first(row_shape: tuple[int, ...]) -> bool:
     """Tell ``(C, H, W)`` from ``(H, W, C)``.
 
-    C is 1 or 3 and W cannot be a number of channels; or the side that is left out is a square's.
+    Channels come first if C is 1 or 3 and W is more than 4, or if the other two axes are equal.
     """
     if len(row_shape) != 3 or row_shape[2] <= 4:
         return False
@@ -111,7 +111,7 @@ def _channels_first(row_shape: tuple[int, ...]) -> bool:
         return middle == last
     if first == last:
         raise InputError(
-            f"rows of shape {show(row_shape)} can be images of {last} channels first or last: "
+            f"rows of shape {show(row_shape)} can be images with {last} channels first or last: "
             "give --shape H,W for slices of their own, or --as vectors to take each as one vector"
         )
     return first < last
@@ -127,7 +127,7 @@ def _as_hwc(row_shape: tuple[int, ...], first: bool) -> tuple[int, int, int]:
 
 
 def value_range(sample: NDArray) -> tuple[float, float]:
-    """Which stored values are black and white, judged by a sample.
+    """Return the stored values of black and white, judged by a sample.
 
     Bytes stay as they are unless all are 0 and 1; 0..1 and 0..255 are recognised in any
     type, unsigned 16-bit numbers by the bits that they use, and anything else is stretched
@@ -139,7 +139,7 @@ def value_range(sample: NDArray) -> tuple[float, float]:
     if finite.size == 0:
         return 0.0, 255.0
     least, most = float(finite.min()), float(finite.max())
-    if least == most < 0:  # one value is black, whatever it is
+    if least == most < 0:  # a single value is black
         return least, least + max(1.0, -least)
     if sample.dtype == np.uint8:
         return 0.0, 1.0 if most == 1 else 255.0
@@ -155,11 +155,11 @@ def value_range(sample: NDArray) -> tuple[float, float]:
 
 
 def to_bytes(rows: NDArray, low: float, high: float) -> NDArray[np.uint8]:
-    """Stretch ``low..high`` to 0..255, rounded and clipped; what is not finite becomes 0."""
+    """Scale ``low..high`` to 0..255, rounded and clipped; NaN and infinity become 0."""
     if rows.dtype == np.uint8 and (low, high) == (0.0, 255.0):
         return rows
     flat, found = rows.reshape(-1), np.empty(rows.size, np.uint8)
-    for start in range(0, rows.size, _LEVELLED):  # some at a time, for which little memory does
+    for start in range(0, rows.size, _LEVELLED):  # some at a time, to use little memory
         piece = slice(start, start + _LEVELLED)
         found[piece] = _levelled(flat[piece], low, high)
     return found.reshape(rows.shape)
@@ -180,7 +180,7 @@ def _levelled(rows: NDArray, low: float, high: float) -> NDArray[np.float32 | np
 def to_channels(image: NDArray[np.uint8], channels: int) -> NDArray[np.uint8]:
     """Return an image ``(H, W, C)`` as grey (its luminance) or as colour.
 
-    Other channels than red, green and blue are dealt to these in turn, so that each can be seen.
+    Other channels are distributed over red, green and blue in turn, so that all are visible.
 
     >>> to_channels(np.array([[[10, 20, 30, 50, 60]]], np.uint8), 3).tolist()
     [[[30, 40, 30]]]
@@ -207,7 +207,7 @@ def shaped(
 ) -> NDArray[np.uint8]:
     """Return an image ``(H, W, C)`` with the requested channels and size, contiguous.
 
-    `extent` is its height and width where the last row and column are filled in part only.
+    `extent` is its height and width if the last row and column are only partly filled.
     """
     if request.channels:
         image = to_channels(image, request.channels)
@@ -219,7 +219,7 @@ def shaped(
 
 
 def fit(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
-    """Scale an image to `size`: the sides in proportion, what is over cut off evenly."""
+    """Scale an image to `size` in proportion, and crop it centrally."""
     return shaped(image, ImageRequest(size))
 
 
@@ -282,9 +282,9 @@ def resize(
 def by_picture(
     image: NDArray[np.uint8], change: Callable[[Image.Image], Image.Image]
 ) -> NDArray[np.uint8]:
-    """Change an image as Pillow's pictures in grey or RGB; other channels one by one.
+    """Apply a function to an image as a grey or RGB picture of Pillow, or channel by channel.
 
-    Pillow would take the last of two or four for what is transparent.
+    Pillow would treat the last of two or four channels as opacity.
     """
     channels = image.shape[-1]
     if channels == 3:
@@ -294,7 +294,7 @@ def by_picture(
 
 
 def bad_values(rows: NDArray) -> dict[int, str]:
-    """Reasons for the rows that hold NaN or infinity: the first such position and value."""
+    """Return reasons for rows with NaN or infinity: the first such position and value."""
     if rows.dtype.kind != "f":
         return {}
     flat = _flat(rows)
@@ -307,7 +307,7 @@ def bad_values(rows: NDArray) -> dict[int, str]:
 
 
 def _flat(rows: NDArray) -> NDArray:
-    """Return each row as a vector; also when there are no rows, where -1 has no meaning."""
+    """Return each row as a vector; a shape of -1 would fail without rows."""
     return rows.reshape(len(rows), math.prod(rows.shape[1:]))
 
 

@@ -1,4 +1,4 @@
-"""Raw binary rows: one file, or a folder of shards, of a shape and dtype that is given."""
+"""Raw binary rows of a given shape and dtype: one file, or a folder of shards."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SIDES = (8, 12, 14, 16, 20, 24, 28, 32, 40, 48, 64, 96, 128, 224, 256)
 def raw_store(
     paths: Sequence[Path], shape: tuple[int, ...], dtype: str | None, offset: int = 0
 ) -> FileStore:
-    """Take raw files one after the other as rows of `shape` and `dtype` (``uint8``)."""
+    """Open raw files one after the other as rows of `shape` and `dtype` (default ``uint8``)."""
     kind = parse_dtype(dtype)
     row_bytes = int(np.prod(shape)) * kind.itemsize
     parts = []
@@ -52,8 +52,8 @@ def parse_dtype(dtype: str | None) -> np.dtype[Any]:
 def _misfit(path: Path, size: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> str:
     row = int(np.prod(shape)) * dtype.itemsize
     text = (
-        f"{path} has {size:,} bytes, which {show(shape)} {dtype} rows of {row:,} bytes do not "
-        f"fill: {size // row:,} rows and {size % row:,} bytes over"
+        f"{path} has {size:,} bytes, not a multiple of {show(shape)} {dtype} rows of {row:,} "
+        f"bytes: {size // row:,} rows and {size % row:,} bytes left over"
     )
     fitting = fitting_shapes(size, shape, dtype.itemsize)
     if fitting:

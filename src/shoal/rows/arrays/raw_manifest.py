@@ -1,4 +1,4 @@
-"""``shoal.toml``: what says of a folder of raw files how they are read, and where the truth is."""
+"""``shoal.toml``: describes a folder of raw files, how to read them, and their labels."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ _KEYS = ("format", "files", "shape", "offset", "rows", *_TEXTS)
 
 @dataclass(frozen=True)
 class RawManifest:
-    folder: Path  # where the files are
-    files: tuple[str, ...]  # their names or patterns, within the folder
+    folder: Path
+    files: tuple[str, ...]  # names or patterns within the folder
     shape: tuple[int, ...]  # of one row as stored
-    dtype: str = "uint8"  # type of the numbers
-    # order of the axes of an image: ``HWC``, ``CHW``, ``CWH`` and so on; empty for that
+    dtype: str = "uint8"
+    # order of the axes of an image: ``CHW``, ``CWH`` and so on; empty for ``HWC``
     order: str = ""
     offset: int = 0  # bytes before the first row of each file
-    rows: int | None = None  # how many rows all files have together, to notice what is missing
-    truth: str | None = None  # a file of labels beside them, and its column or array
+    rows: int | None = None  # total number of rows, to notice missing files
+    truth: str | None = None  # a label file in the folder, and its column or array
     truth_key: str | None = None
-    licence: str | None = None  # for people
+    licence: str | None = None  # shown in the description
     about: str | None = None
 
     @property
@@ -47,7 +47,7 @@ class RawManifest:
         return self.folder / MANIFEST
 
     def names_in(self, names: Sequence[str]) -> list[str]:
-        """Those of `names`, relative to the folder, that are its files, in natural order."""
+        """Return the files of the manifest among `names` in the folder, in natural order."""
         own = (MANIFEST, self.truth)
         found = [n for n in names if n not in own and any(fnmatchcase(n, p) for p in self.files)]
         return sorted(found, key=natural_key)
@@ -61,8 +61,8 @@ class RawManifest:
     ) -> Source:
         """Open files of the folder.
 
-        A shape or type that was asked for goes before those of the manifest. `whole`: these are all
-        files, whose rows are counted and have the truth.
+        A shape or type in the options overrides the manifest. `whole`: these are all
+        files, whose number of rows and labels are those of the manifest.
         """
         options.refuse(f"raw files in {self.folder}", key=options.key)
         store = self._store(paths, options)
@@ -128,7 +128,7 @@ def _check_reading(manifest: RawManifest) -> None:
     try:
         parse_dtype(manifest.dtype)
     except InputError:
-        raise ValueError(f"dtype {manifest.dtype!r:.40} is not a type of numbers") from None
+        raise ValueError(f"dtype {manifest.dtype!r:.40} is not a number type") from None
     letters = "".join(sorted(manifest.order))
     if manifest.order and letters != {1: "", 2: "HW", 3: "CHW"}[len(manifest.shape)]:
         raise ValueError(
@@ -166,14 +166,14 @@ def open_raw(paths: Sequence[Path], label: str, options: SourceOptions) -> Sourc
             )
         what = str(paths[0]) if len(paths) == 1 else f"{label} ({len(paths):,} files)"
         raise SourceError(
-            f"what {what} holds cannot be told from its name or first bytes: for raw numbers give "
+            f"the format of {what} is unknown by its name and first bytes: for raw numbers give "
             f"--shape and --dtype, as in --shape 16,16,3 --dtype uint8, or a {MANIFEST} beside them"
         )
     return source
 
 
 def _by_manifest(paths: Sequence[Path], label: str, options: SourceOptions) -> Source | None:
-    """Open raw files by the manifest of their folder; None where there is none, or not of them."""
+    """Open raw files by the manifest of their folder; None if it does not describe them."""
     folder = paths[0].parent
     if any(path.parent != folder for path in paths) or not (folder / MANIFEST).is_file():
         return None

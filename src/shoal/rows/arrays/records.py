@@ -1,4 +1,4 @@
-"""Binary sets that people have as they were published: CIFAR-10, CIFAR-100, STL-10.
+"""Binary data sets in their published form: CIFAR-10, CIFAR-100, STL-10.
 
 Layouts: https://www.cs.toronto.edu/~kriz/cifar.html and https://cs.stanford.edu/~acoates/stl10/
 """
@@ -30,12 +30,12 @@ _STL_LABELS = re.compile(r".*_y\.bin", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class RecordSet:
-    name: str  # what it is called
-    classes: tuple[int, ...]  # how many classes the label in each of the first bytes has
-    shape: tuple[int, int, int]  # of the image that follows, as it is stored
+    name: str
+    classes: tuple[int, ...]  # number of classes of the label in each of the first bytes
+    shape: tuple[int, int, int]  # of the image that follows, as stored
     order: str
-    keys: tuple[str, ...]  # what each label is called
-    # files of the classes' names beside the records, for each label; the last one is usual
+    keys: tuple[str, ...]  # names of the labels
+    # files with class names beside the records, for each label; the last label is the default
     names: tuple[str, ...]
 
     @property
@@ -59,15 +59,15 @@ STL10 = RecordSet("STL-10", (), (3, 96, 96), "CWH", ("label",), ("class_names.tx
 
 @dataclass(frozen=True)
 class RecordLabels:
-    records: FileStore  # the records, as rows of bytes
-    known: RecordSet  # how they are laid out
+    records: FileStore  # as rows of bytes
+    known: RecordSet
 
     @property
     def origin(self) -> str:
         return f"{self.known.keys[-1]} in each record"
 
     def read(self, source: Source, key: str | None = None) -> LabelValues:
-        """Read the labels of all records: the last one of each, or the one called `key`."""
+        """Read the labels of all records: the last one of each, or that named `key`."""
         keys = self.known.keys
         if key is not None and key not in keys:
             raise InputError(f"the records have no label {key}: give {' or '.join(keys)}")
@@ -83,10 +83,10 @@ class RecordLabels:
 
 @dataclass(frozen=True)
 class FilesOfLabels:
-    """A file of one byte a label for each file of images; None for those without."""
+    """A file with one byte per label for each file of images; None for files without labels."""
 
     paths: tuple[Path | None, ...]
-    counts: tuple[int, ...]  # how many images each file of images has
+    counts: tuple[int, ...]  # number of images in each file
 
     @property
     def origin(self) -> str:
@@ -107,7 +107,7 @@ def _bytes_of(path: Path, count: int) -> Sequence[int] | Sequence[str]:
 
 
 def _names_of(codes: NDArray[np.uint8], beside: Path, file: str) -> list[str] | None:
-    """Return the names of labels by a file beside the records; None without one that fits."""
+    """Return the class names from a file beside the records; None without a matching file."""
     path = beside.parent / file
     if is_remote(path) or not path.is_file():
         return None
@@ -119,7 +119,7 @@ def _names_of(codes: NDArray[np.uint8], beside: Path, file: str) -> list[str] | 
 
 
 def open_records(paths: Sequence[Path], label: str, options: SourceOptions) -> Source | None:
-    """Open the files of a set that is known by its layout; None where they are of no such set."""
+    """Open the files of a data set with a known layout; None for other files."""
     if options.shape is not None or options.dtype is not None:
         return None
     stl = [path for path in paths if _STL_IMAGES.fullmatch(path.name)]
@@ -134,19 +134,19 @@ def open_records(paths: Sequence[Path], label: str, options: SourceOptions) -> S
             view = RowView(
                 records, axes_to_image(known.order), skip=len(known.classes), part_shape=known.shape
             )
-            label += f", records as those of {known.name}"
+            label += f", records in the layout of {known.name}"
             return options.array(view, label, RecordLabels(records, known))
     return None
 
 
 def _has_labels(records: FileStore, known: RecordSet) -> bool:
-    """Whether the first bytes of records from all over can be labels, and are not all alike."""
+    """Return whether the first bytes of sampled records can be labels, and vary."""
     rows = np.unique(np.linspace(0, records.n_rows - 1, _JUDGED_ROWS).astype(int)).tolist()
     if len(rows) < 2:
         return False
     found = np.stack([records.read(row, row + 1).data[0, : len(known.classes)] for row in rows])
     few = (found < np.array(known.classes)).all()
-    # the dark corner of a picture is 0 nearly everywhere
+    # the dark corner of a picture would be 0 nearly everywhere
     return bool(few and all(np.bincount(column).max() < 0.6 * len(rows) for column in found.T))
 
 

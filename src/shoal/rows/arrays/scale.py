@@ -1,4 +1,4 @@
-"""The scale of stored numbers: that of new rows against that of the rows that were fitted."""
+"""The scale of stored numbers: that of new rows compared with that of the fitted rows."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ Ends = tuple[float, float]
 _UNIT: Ends = (0.0, 1.0)
 _SIGNED: Ends = (-1.0, 1.0)
 _BYTES: Ends = (0.0, 255.0)
-_OVERSHOOT = 0.1  # of a scale: resampling goes so far beyond its ends
+_OVERSHOOT = 0.1  # of a scale: resampling exceeds its ends by so much
 _ROWS = 256
-_FAR = 20.0  # times the range of the fitted vectors, or that part of it
-_DEEP = 4_000.0  # floats up to 255 are bytes, not dark, where those of the fit went so far
-_SAME = 0.25  # of a scale of few levels that is reached by numbers on it, and by no dark picture
+_FAR = 20.0  # times the range of the fitted vectors, or the inverse
+_DEEP = 4_000.0  # if the fit's scale ends above, floats up to 255 are bytes rather than dark
+_SAME = 0.25  # share of a scale of few levels that ordinary, but not dark, pictures reach
 
 
 @dataclass(frozen=True)
@@ -46,9 +46,9 @@ class Values:
         return np.dtype(self.dtype).kind
 
     def within(self, ends: Ends, slack: float = _OVERSHOOT) -> bool:
-        """Return whether all lie on a scale, or hardly beyond its ends.
+        """Return whether all values are on a scale, or slightly beyond its ends.
 
-        Below zero by a little of the largest value, not of the scale: -1 to 1 is not 0 to 255.
+        Below zero the slack is relative to the largest value, as -1 to 1 is not 0 to 255.
         """
         beyond = slack * (ends[1] - ends[0])
         below = min(beyond, slack * max(self.most, 1.0)) if ends[0] == 0 else beyond
@@ -59,7 +59,7 @@ class Values:
 
 
 def sample_values(source: Source) -> Values | None:
-    """Look at the stored numbers of vectors, or of images in an array; None for other rows."""
+    """Sample the stored numbers of vectors, or of images in an array; None for other rows."""
     array = source.as_array()
     if array is not None and not array.is_parsed:
         return Values.of(sample_rows(array.store))
@@ -72,10 +72,10 @@ def sample_values(source: Source) -> Values | None:
 def on_scale_of(
     source: ArraySource, rule: Mapping[str, Any] | None, fitted: Values | None
 ) -> ArraySource:
-    """Read images on the scale of the fit, or on their own where they plainly have another.
+    """Read images on the scale of the fit, or on their own scale if it is clearly different.
 
-    `rule` is how the fit read its images: `PixelRule.facts`, or what its files were read by, where
-    the levels are named if these are not bytes. `fitted` is what it knew of its values; None for
+    `rule` is how the fit read its images: `PixelRule.facts`, or the settings for its files, where
+    the levels are named if these are not bytes. `fitted` are the values of the fit; None for
     image files, and for runs that are older.
     """
     assert source.rule is not None
@@ -99,7 +99,7 @@ def on_scale_of(
 
 
 def vectors_remark(source: Source, fitted: Values | None) -> str | None:
-    """Return a sentence where no vector can be on the scale of those that were fitted."""
+    """Return a remark if the vectors cannot be on the scale of the fitted ones."""
     values = None if fitted is None else sample_values(source)
     if fitted is None or values is None:
         return None
@@ -111,8 +111,8 @@ def vectors_remark(source: Source, fitted: Values | None) -> str | None:
         return None
     return (
         f"the vectors have values from {values.least:g} to {values.most:g}, those fitted from "
-        f"{fitted.least:g} to {fitted.most:g}: they are taken as they are; scale them as those "
-        "were if they were made otherwise"
+        f"{fitted.least:g} to {fitted.most:g}: they are used unchanged; scale them as those "
+        "were if they were computed differently"
     )
 
 
@@ -122,9 +122,9 @@ def _scale(values: Values, ends: Ends, fitted: Values) -> tuple[Ends | None, str
     own = _own_scale(values, ends, fitted)
     if own is None or own == ends:
         unclear = values.dtype == "uint16" and fitted.dtype != "uint16" and own == _BYTES
-        return own, "16-bit numbers up to 255 are taken for bytes" if unclear else ""
+        return own, "16-bit numbers up to 255 are read as bytes" if unclear else ""
     return own, (
-        f"values from {values.least:g} to {values.most:g} ({values.dtype}) are taken for "
+        f"values from {values.least:g} to {values.most:g} ({values.dtype}) are read as "
         f"{own[0]:g} to {own[1]:g}, where the run was fitted to {ends[0]:g} to {ends[1]:g}"
     )
 
@@ -137,7 +137,7 @@ def _stretched(values: Values, ends: Ends, fitted: Values) -> tuple[Ends | None,
     if not (bytes_ or (unit and values.least >= 0 > ends[0])):
         return ends, ""
     return ends, (
-        f"values from {values.least:g} to {values.most:g} ({values.dtype}) are taken as on the "
+        f"values from {values.least:g} to {values.most:g} ({values.dtype}) are read on the "
         f"scale of the fit, {ends[0]:g} to {ends[1]:g}: scale them as those were if they are not"
     )
 
@@ -146,7 +146,7 @@ def _own_scale(values: Values, ends: Ends, fitted: Values) -> Ends | None:
     same_type = values.dtype == fitted.dtype or values.kind == fitted.kind == "f"
     few = ends[0] == 0 and 1 < ends[1] < _BYTES[1]
     if few and values.whole and fitted.whole and _SAME * ends[1] <= values.most <= ends[1]:
-        same_type = True  # the same few levels, stored otherwise
+        same_type = True  # the same few levels in another type
     if same_type and values.within(ends):
         if ends[1] > 1 and values.kind == "f" and 0 < values.most <= 1:
             return _UNIT
@@ -167,7 +167,7 @@ def _own_scale(values: Values, ends: Ends, fitted: Values) -> Ends | None:
 
 
 def _bits(values: Values, ends: Ends) -> Ends | None:
-    """Return the scale of numbers of 10 to 16 bits: the fit's where it is one, else the least."""
+    """Return the scale of numbers of 10 to 16 bits: the fit's if it is one, else the smallest."""
     if ends[1] > _BYTES[1] and values.within(ends):
         return ends
     if values.least < 0 or values.most >= 1 << 16 or not values.whole:
@@ -176,7 +176,7 @@ def _bits(values: Values, ends: Ends) -> Ends | None:
 
 
 def _is_full(ends: Ends) -> bool:
-    """Tell a scale with ends of its own from one stretched over the values at hand."""
+    """Return whether a scale has usual ends, rather than those of the values themselves."""
     low, high = ends
     if low:
         return ends == _SIGNED

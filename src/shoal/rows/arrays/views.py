@@ -1,4 +1,4 @@
-"""Rows of other stores, seen another way: one after the other, in part, their axes in order."""
+"""Views of other stores: joined, in part, or with their axes reordered."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class JoinedStore(Parted):
 
 
 def joined(stores: Sequence[Store], names: Sequence[str]) -> Store:
-    """Join stores; `names` are those of their files, for people."""
+    """Join stores; `names` are their files' names in messages."""
     check_alike([(store.dtype, store.row_shape) for store in stores], names)
     return stores[0] if len(stores) == 1 else JoinedStore(tuple(stores))
 
@@ -61,19 +61,19 @@ def check_alike(
         if (dtype, shape) != rows[0]:
             raise UnlikeError(
                 f"{name} has rows of {show(shape)} {dtype}, but {names[0]} of "
-                f"{show(rows[0][1])} {rows[0][0]}: files must be alike"
+                f"{show(rows[0][1])} {rows[0][0]}: they must have the same shape and type"
             )
 
 
 @dataclass(frozen=True)
 class RowView(AnyStore):
-    """Part of each row of a store, given a shape, its axes in another order."""
+    """Part of each row of a store, with a shape of its own and its axes reordered."""
 
-    inner: Store  # the rows as they lie
-    # which axis of the part becomes the first, the second and so on; empty for none moved
+    inner: Store
+    # axis of the part that becomes the first, the second and so on; empty for no change
     axes: tuple[int, ...] = ()
-    skip: int = 0  # numbers at the beginning of each row that are left out
-    # shape of what is left, before its axes move; None for that of the row
+    skip: int = 0  # numbers skipped at the beginning of each row
+    # shape of the rest, before its axes move; None for that of the row
     part_shape: tuple[int, ...] | None = None
 
     @property
@@ -112,7 +112,7 @@ class RowView(AnyStore):
 
 
 def axes_to_image(order: str) -> tuple[int, ...]:
-    """Which axes of rows in some order are height, width and channels.
+    """Return the axes of height, width and channels in rows of a given order.
 
     >>> axes_to_image("CHW"), axes_to_image("CWH"), axes_to_image("WH"), axes_to_image("")
     ((1, 2, 0), (2, 1, 0), (1, 0), ())
