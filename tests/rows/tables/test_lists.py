@@ -70,7 +70,7 @@ def test_rows_of_another_shape_have_a_reason(given):
     cells[8] = [*cells[8][:5], None]
     batch = open_source(given(pa.table({"img": pa.array(cells)}))).read(2, 12)
     assert sorted(batch.bad) == [1, 2, 3, 4, 5, 6]
-    assert set(batch.bad.values()) == {"the cell holds no 6×5 numbers"}
+    assert set(batch.bad.values()) == {"the cell does not have 6×5 numbers"}
     np.testing.assert_array_equal(batch.data[[0, 7], :, :, 0], IMAGES[[2, 9]])
     assert not batch.data[1:7].any()
 

@@ -74,7 +74,7 @@ def test_bad_cells_and_lists_are_rows_with_a_reason(tmp_path):
     assert batch.bad == {
         1: "the list has 1 numbers, not 2",
         2: "the list is empty, not 2",
-        3: "the cell holds no 2 numbers",
+        3: "the cell does not have 2 numbers",
     }
     np.testing.assert_array_equal(batch.data[[0, 4]], [[1, 2], [5, 6]])
 

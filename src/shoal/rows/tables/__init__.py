@@ -1,1 +1,1 @@
-"""Tables: what their columns are, and the vectors, images and labels in them."""
+"""Tables: the roles of their columns, and the vectors, images and labels in them."""

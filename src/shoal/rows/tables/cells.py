@@ -1,4 +1,4 @@
-"""Cells of a table's columns as numbers, days and texts, whatever they are stored as."""
+"""Conversion of a table's cells to numbers, days and texts, whatever their stored type."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ MISSING = (
     *("", "?", "na", "n/a", "#n/a", "#na", "#n/a n/a", "<na>", "nan", "-nan", "nat"),
     *("null", "none", "\\n", "1.#ind", "-1.#ind", "1.#qnan", "-1.#qnan"),
 )
-"""Cells that stand for a missing one, in lower case: those of pandas, and MySQL's ``\\N``."""
+"""Texts for missing values, in lower case: those of pandas, and MySQL's ``\\N``."""
 
-_NO_WORDS = tuple(cell for cell in MISSING if cell != "none")  # which is a value of many
+_NO_WORDS = tuple(cell for cell in MISSING if cell != "none")  # which is often a category
 
 ISO = "ISO 8601"
 DATE_FORMATS = (
@@ -30,9 +30,9 @@ DATE_FORMATS = (
     *("%d/%m/%Y", "%m/%d/%Y", "%d/%m/%Y %H:%M", "%m/%d/%Y %H:%M", "%m/%d/%y"),
     *("%d-%m-%Y", "%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", ISO),
 )
-"""How dates are written, the likelier first; where two fit all cells, the day comes first."""
+"""Formats of dates, the likelier first; of two that fit all cells, the day-first one wins."""
 
-_LONG, _KEPT = 1 << 10, 1 << 6  # bytes of a text that is cut, and how many of it are left
+_LONG, _KEPT = 1 << 10, 1 << 6  # bytes above which a text is cut, and how many are kept
 _DAY = 86_400.0
 _LARGEST = 1e100
 _AMOUNT = re.compile(r"([+-]?)[$€£¥]?\s*([+-]?[\d.,\s'’\u00a0\u202f]*\d[.,]?)\s*[%$€£¥]?")
@@ -40,7 +40,7 @@ _GROUPED = r"\d{{1,3}}([{marks}]\d{{3}})+({decimal}\d*)?"
 
 
 def is_missing(cell: str) -> bool:
-    """Return whether a cell, or a label, stands for a missing one.
+    """Return whether the text of a cell or a label means that it is missing.
 
     >>> is_missing(" N/A"), is_missing("Namibia")
     (True, False)
@@ -49,7 +49,7 @@ def is_missing(cell: str) -> bool:
 
 
 def is_number_type(kind: Any, *, flags: bool = False) -> bool:
-    """Return whether an Arrow type is one of numbers; with `flags`, yes and no are numbers, too."""
+    """Return whether an Arrow type is numeric; with `flags`, booleans are, too."""
     types = pa.types
     numbers = types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind)
     return bool(numbers or (flags and types.is_boolean(kind)))
@@ -60,12 +60,12 @@ def is_text_type(kind: Any) -> bool:
 
 
 def is_date_type(kind: Any) -> bool:
-    """Return whether an Arrow type is one of dates or of times of a certain day."""
+    """Return whether an Arrow type is a date or a timestamp."""
     return pa.types.is_date(kind) or pa.types.is_timestamp(kind)
 
 
 def is_plain_type(kind: Any) -> bool:
-    """Return whether an Arrow type is one of single values that people read: no lists, no bytes."""
+    """Return whether an Arrow type has single readable values: no lists, no bytes."""
     types = pa.types
     if isinstance(kind, pa.BaseExtensionType):
         return is_plain_type(kind.storage_type)
@@ -95,9 +95,9 @@ def plain(column: Any) -> Any:
 
 
 def shortened(table: Any) -> Any:
-    """Return a table with its long texts cut, a hash telling apart those that begin alike.
+    """Return a table with its long texts cut, and a hash to distinguish those with one beginning.
 
-    Such are neither numbers, dates nor categories, but could fill the memory.
+    They are neither numbers, dates nor categories, but could exhaust the memory.
     """
     for at, field in enumerate(table.schema):
         if not is_text_type(field.type):
@@ -106,7 +106,7 @@ def shortened(table: Any) -> Any:
         if pc.any(is_long).as_py():
             column, mask = plain(table.column(at)), plain(is_long)
             long = np.flatnonzero(mask.to_numpy(zero_copy_only=False)).tolist()
-            cut = [_cut(column[row]) for row in long]  # which copies none of them
+            cut = [_cut(column[row]) for row in long]  # without copying them
             short = pc.replace_with_mask(column, mask, pa.array(cut, field.type))
             table = table.set_column(at, field, short)
     return table
@@ -143,9 +143,9 @@ def to_text(column: Any) -> Any:
 
 
 def to_numbers(column: Any, decimal: str = ".") -> NDArray[np.float64]:
-    """Return cells as float64, NaN where they are missing or no numbers, infinite beyond 10¹⁰⁰.
+    """Return cells as float64, NaN if missing or not a number, infinite beyond 10¹⁰⁰.
 
-    Amounts (``€ 1,200.50``, ``12 %``) are numbers, too.
+    Amounts (``€ 1,200.50``, ``12 %``) are parsed, too.
     """
     numbers = _parsed(plain(column), decimal)
     with np.errstate(invalid="ignore"):
@@ -170,7 +170,7 @@ def _parsed(array: Any, decimal: str) -> NDArray[np.float64]:
 
 
 def to_days(column: Any, form: str | None) -> NDArray[np.float64]:
-    """Return dates as days since 1970, float64, NaN where they are missing or no dates."""
+    """Return dates as days since 1970, float64, NaN if missing or not a date."""
     array = plain(column)
     if is_date_type(array.type):
         stamps = array.cast(pa.timestamp("us"), safe=False)
@@ -202,7 +202,7 @@ def _by_value(column: Any, change: Callable[[Any], Any]) -> Any:
 
 @cache
 def _missing() -> pa.Array:
-    """Words for a missing cell; made when needed, as pyarrow then imports pandas if it is there."""
+    """Texts of missing cells; created late, as pyarrow then imports pandas if installed."""
     return pa.array(_NO_WORDS)
 
 
@@ -220,7 +220,7 @@ def _stamps(text: Any, form: str) -> Any:
 
 
 def _iso(cell: str | None) -> datetime | None:
-    """Parse a date or a time as the standard writes it, in UTC; None for what is none."""
+    """Parse a date or a time in ISO 8601 as UTC; None for other texts."""
     try:
         found = datetime.fromisoformat(cell or "")
     except ValueError:
@@ -231,7 +231,7 @@ def _iso(cell: str | None) -> datetime | None:
 
 
 def _amount(cell: str | None, decimal: str) -> float | None:
-    """Parse a number, with thousands apart, a currency or a percent sign; None for none."""
+    """Parse a number with thousands separators, a currency or a percent sign; None for others."""
     match = _AMOUNT.fullmatch(cell or "")
     if not match:
         return _named(cell)

@@ -1,4 +1,4 @@
-"""What a column of a table is, as some of its rows show it: numbers, codes, names, answers."""
+"""Statistics of a table's columns from sampled rows; which columns are codes or labels."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from shoal.rows.base import LabelValues, Source
 from shoal.rows.tables.cells import is_number_type, is_plain_type, plain, to_numbers, to_text
 from shoal.rows.tables.table import Cells, sample_cells
 
-_CHANCE = 0.01  # of leaving out the first numbers of a column that is said to count
-_RUNS, _ROWS, _CELLS = 8, 4096, 1 << 18  # runs of rows that are read, rows, cells at most
+_CHANCE = 0.01  # probability that a column of class numbers lacks its first numbers
+_RUNS, _ROWS, _CELLS = 8, 4096, 1 << 18  # sampled runs of rows, most rows, most cells
 _FEWEST = 20
 _CELLS_AT_ONCE = 1 << 18
 _REPEATS = 10
@@ -28,7 +28,7 @@ _UNNAMED = re.compile(r"column \d+")
 _NUMBERED = re.compile(r"(.*?)(\d+)(\D*)")
 
 LOOKS = "looks like the answer"
-"""How the reason begins for which such a column is left out."""
+"""Beginning of the reason why a column of labels is left out."""
 
 _WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|[^A-Za-z0-9]+")
 _SURE = re.compile(
@@ -37,13 +37,13 @@ _SURE = re.compile(
     r"|y_true|gt|(ground_)?truth|class_(labels?|ids?|names?|idx|index)|species(_(id|name))?"
     r"|clusters?(_(ids?|labels?|names?))?"
 )
-# Names that attributes have, too, such as a passenger's class: no answer beside other categories.
+# Names of attributes, too, such as a passenger's class: not labels beside other categories.
 _LIKELY = re.compile(r"class(es)?|cls|categor(y|ies)|y|variety|outcome|diagnosis")
 _ANSWER = re.compile(f"{_SURE.pattern}|{_LIKELY.pattern}")
 _OWN = ("row", "cluster", "confidence", "outlier", "unknown", "cluster_name", "mark")
-# Fewest columns of fractions beside which the only column of codes is taken for an answer, and
-# fewest numbered ones that are taken for a network's output; they separate the tables that
-# were tried, whatever the values between 6 and 12, and 20 and 60.
+# Fewest columns of fractions beside which the only column of codes is taken for labels, and
+# fewest numbered ones that are taken for a network's output. They separate the tables that
+# were tried, for any values between 6 and 12, and 20 and 60.
 _MANY, _NETWORK = 8, 32
 _MOST_CODES = 30
 
@@ -51,17 +51,17 @@ _MOST_CODES = 30
 @dataclass(frozen=True)
 class Column:
     name: str  # its header, or ``column 3``
-    numeric: bool  # true for numbers, and for yes and no
-    distinct: bool  # true when no value comes twice and none is missing
-    whole: bool = False  # true for whole numbers
-    known: int = 0  # how many cells there are, and how many different ones
+    numeric: bool  # numbers or booleans
+    distinct: bool  # no value is repeated or missing
+    whole: bool = False  # integers, in any type
+    known: int = 0  # number of cells that are not missing, and of different ones
     values: int = 0
-    # share of cells that are missing; of those there, share of the commonest value
+    # share of missing cells; share of the most common value among the others
     missing: float = 0.0
     common: float = 1.0
-    # of numbers: the least, the quantiles at 5 %, 50 % and 95 %, the greatest
+    # for numbers: the quantiles at 0, 5, 50, 95 and 100 %
     ends: tuple[float, float, float, float, float] = (0.0, 0.0, 0.0, 0.0, 0.0)
-    # why its numbers name rows instead of measuring them; empty where they do not
+    # why its numbers identify rows instead of measuring them; empty if they do not
     identity: str = ""
 
     @property
@@ -70,14 +70,14 @@ class Column:
 
     @property
     def is_category(self) -> bool:
-        """Codes that are not amounts: texts, and two values only."""
+        """Whether the codes are texts, or two values."""
         return self.is_code and (not self.numeric or self.values == 2)
 
     @property
     def counts(self) -> bool:
-        """Whole numbers from -1, 0 or 1 on with few left out, as classes are numbered.
+        """Whether the values are numbered like classes: from -1, 0 or 1 with few gaps.
 
-        The first ones may be left out where as many others are that it is chance.
+        The first ones may be missing by chance, if many others are.
         """
         least, most = self.ends[0], self.ends[-1]
         if not self.whole or least < -1:
@@ -88,7 +88,7 @@ class Column:
 
     @property
     def spread(self) -> float:
-        """How far numbers lie apart: nine tenths of them, or all where these are equal."""
+        """Range of the central nine tenths of the numbers, or of all if that is 0."""
         least, low, _, high, most = self.ends
         return high - low or most - least
 
@@ -96,7 +96,7 @@ class Column:
 def describe_columns(
     table: Cells, columns: Sequence[Column], label: str, head: Any = None
 ) -> list[Column]:
-    """Describe columns of plain values by rows from all over a table."""
+    """Describe columns of plain values from rows sampled all over a table."""
     found = {column.name: column for column in columns}
     if head is not None:
         rows = np.arange(len(head))
@@ -155,10 +155,10 @@ def _describe_text(column: Column, text: Any) -> Column:
 
 
 def names_rows(numbers: NDArray[np.float64], rows: NDArray[np.int64]) -> str:
-    """Return why different whole numbers name rows instead of measuring them; empty for amounts.
+    """Return why different integers identify rows instead of measuring them; empty for amounts.
 
-    So many draws from so small a range would have repeated some ten values or more: numbers that
-    were given out one by one do not, whatever their order (the birthday problem).
+    So many draws from so small a range would repeat ten values or more: numbers that
+    were assigned one by one do not, in any order (the birthday problem).
     """
     n = len(numbers)
     if n < _FEWEST:
@@ -170,7 +170,7 @@ def names_rows(numbers: NDArray[np.float64], rows: NDArray[np.int64]) -> str:
 
 
 def by_type(field: Any) -> Column:
-    """Return what the type of an Arrow column tells: whether it can be numbers."""
+    """Return a column with what its Arrow type says: whether it can be numbers."""
     numeric = is_plain_type(field.type) and is_number_type(field.type, flags=True)
     return Column(field.name, numeric, False)
 
@@ -180,7 +180,7 @@ def column_title(name: str) -> str:
 
 
 def numbered(columns: Sequence[Column]) -> list[Column]:
-    """Find the most columns whose names differ by a number only, such as e0, e1, e2.
+    """Find the largest set of columns whose names differ only by a number, such as e0, e1, e2.
 
     >>> columns = [Column(name, True, False) for name in ("e0", "age", "e1", "pc10", "e12")]
     >>> [column.name for column in numbered(columns)]
@@ -235,7 +235,7 @@ def _words(column: Column) -> str:
 
 
 def _beside_vectors(columns: Sequence[Column]) -> list[Column]:
-    """Find columns of codes beside many of fractions, whatever they are called."""
+    """Find columns of codes beside many of fractions, by any name."""
     floats = [c for c in columns if c.numeric and not c.whole]
     others = [c for c in columns if c.values > 1 and (c.whole or not c.numeric)]
     family = numbered(floats)
@@ -246,7 +246,7 @@ def _beside_vectors(columns: Sequence[Column]) -> list[Column]:
     if len(floats) < _MANY or len(codes) != 1:
         return []
     code = codes[0]
-    if code.is_category:  # a flag or a text is an attribute of a table, but no part of a vector
+    if code.is_category:  # a flag or a text is an attribute in a table, but no vector has one
         return codes if all_numbered and len(others) == 1 else []
     if len(others) == 1:
         return codes
@@ -257,8 +257,8 @@ def _beside_vectors(columns: Sequence[Column]) -> list[Column]:
 
 @dataclass(frozen=True, eq=False)
 class ColumnLabels:
-    table: Cells  # the table, with the columns that are not used
-    left_out: tuple[tuple[str, str], ...]  # columns that are not used, and why
+    table: Cells  # including the columns that are not used
+    left_out: tuple[tuple[str, str], ...]  # columns that are not used, with the reason
 
     @property
     def origin(self) -> str | None:
@@ -266,7 +266,7 @@ class ColumnLabels:
         return f"column {found[0]}" if found else None
 
     def read(self, source: Source, key: str | None = None) -> LabelValues | None:
-        """Read a column of all rows of the table, by default the one that looks like the answer."""
+        """Read a column of all rows of the table, by default the one that looks like labels."""
         name = key or next(iter(answers_in(self.left_out)), None)
         if name is None:
             return None

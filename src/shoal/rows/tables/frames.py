@@ -1,4 +1,4 @@
-"""Tables in memory: of Arrow, pandas and others that speak with Arrow; columns; records."""
+"""Tables in memory: Arrow, pandas and others with Arrow's interface; columns; records."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _HASHED_ROWS = 1 << 16  # at a time, as their bytes are copied
 _COLUMNS = (list, tuple, np.ndarray, pa.Array, pa.ChunkedArray)
 
 FRAME = "table in memory"
-"""What people are told that a table in memory is."""
+"""The name of a table in memory, in messages."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +70,7 @@ class FrameCells(Cells):
 
 
 def open_frame(where: Any, options: SourceOptions) -> Source:
-    """Open a table in memory; paths of images in it are relative to the current folder."""
+    """Open a table in memory; paths in it are relative to the current folder."""
     table = to_frame(where)
     if not table.num_rows:
         raise InputError(f"the {FRAME} has no rows")
@@ -97,7 +97,7 @@ def _leaves(field: Any) -> list[str]:
 
 
 def is_frame(where: Any) -> bool:
-    """Tell tables in memory: of Arrow, pandas or others that speak with Arrow; records."""
+    """Return whether an object is a table: of Arrow, pandas, others with its interface; records."""
     if isinstance(where, pa.Table | pa.RecordBatch) or hasattr(where, "__arrow_c_stream__"):
         return not isinstance(where, pa.Array | pa.ChunkedArray)
     if isinstance(where, Mapping):
@@ -107,11 +107,11 @@ def is_frame(where: Any) -> bool:
 
 
 def to_frame(where: Any) -> Any:
-    """Return a table in memory as an Arrow table with a name of its own for each column."""
+    """Return a table in memory as an Arrow table with unique column names."""
     parts = where if isinstance(where, Mapping) else {}
     if any(hasattr(v, "columns") or hasattr(v, "column_names") for v in parts.values()):
-        held = ", ".join(map(str, parts))
-        raise InputError(f"{type(where).__name__} holds several tables ({held}): give one of them")
+        several = ", ".join(map(str, parts))
+        raise InputError(f"{type(where).__name__} has several tables ({several}): give one of them")
     try:
         if any(isinstance(v, _COLUMNS) or hasattr(v, "to_numpy") for v in parts.values()):
             return pa.table([_array(v) for v in where.values()], names=[str(n) for n in where])
@@ -136,12 +136,12 @@ def to_frame(where: Any) -> Any:
         table = table.cast(pa.schema(fields, table.schema.metadata))
     names = unique(table.column_names)
     if names == tuple(table.column_names):
-        return table  # with what is noted in it
+        return table  # with its metadata
     return table.rename_columns(list(names))
 
 
 def _plain_type(kind: Any) -> Any:
-    """Return the type that Parquet has for the views in which polars holds text and bytes."""
+    """Return the Parquet type for the view types in which polars stores text and bytes."""
     if kind == pa.string_view():
         return pa.large_string()
     if kind == pa.binary_view():
@@ -168,7 +168,7 @@ def _from_records(rows: Sequence[Mapping[str, Any]]) -> Any:
 
 
 def _array(values: Any) -> Any:
-    """Return values as an Arrow array: PIL's pictures as bytes, several types as text."""
+    """Return values as an Arrow array: PIL's pictures as bytes, mixed types as text."""
     first = next((value for value in values if not _is_none(value)), None)
     if isinstance(first, Image.Image):
         cells = [None if _is_none(v) else encoded_picture(v, at) for at, v in enumerate(values)]

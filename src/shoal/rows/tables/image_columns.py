@@ -1,4 +1,4 @@
-"""Images in a column of a table with types: their bytes, or the paths of their files."""
+"""Images in a column of a typed table: their bytes, or the paths of their files."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ from shoal.rows.tables.selection import Picked
 from shoal.rows.tables.table import Cells
 from shoal.rows.vectors_with_images import with_pictures
 
-_HEAD_BYTES = 1 << 12  # of each cell that is looked into
-_NAMED_ROWS = 1000  # that must have names of their own
-_PLACES = 4  # from which images are read on, by as many threads
+_HEAD_BYTES = 1 << 12  # of each sampled cell
+_NAMED_ROWS = 1000  # sampled rows whose names must differ
+_PLACES = 4  # positions from which as many threads read
 _NAMES = ("path", "name", "file", "filename", "file_name", "file_path", "image_path", "id", "key")
 _LABELS = ("label", "labels", "class", "cls", "target", "category", "fine_label")
 _IMAGES = EXTENSIONS.union(*(kind.extensions for kind in OPTIONAL))
@@ -43,7 +43,7 @@ _EMPTY = "the cell is empty"
 
 
 def open_typed(table: OpenedTable) -> Source:
-    """Open a table as images, vectors or mixed columns; with both, as vectors shown by images."""
+    """Open a table as images, vectors or mixed columns; vectors may have images to show."""
     options = table.options
     is_looked = options.as_ in (None, "images") and options.schema is None
     is_looked = is_looked and options.picked == Picked()
@@ -105,19 +105,19 @@ def _open_paths(table: OpenedTable, name: str, leaf: str, options: SourceOptions
 @dataclass(frozen=True)
 class ImageColumn:
     name: str
-    bytes: str  # what is read to get the bytes: the column, or a part of it
-    nested: bool = False  # true for {bytes, path}
-    listed: bool = False  # true for lists, of one image each
-    path: str | None = None  # what is read to get the paths that lie beside the bytes
+    bytes: str  # the leaf column of the bytes
+    nested: bool = False  # {bytes, path}
+    listed: bool = False  # lists of one image each
+    path: str | None = None  # the leaf column of the paths beside the bytes
 
 
 @dataclass(frozen=True, eq=False)
 class CellImages(EncodedStore):
     cells: Cells
-    column: ImageColumn  # where the images are
-    name_column: str | None  # the columns that name and label the rows
+    column: ImageColumn
+    name_column: str | None  # the columns of names and labels
     label_column: str | None
-    classes: tuple[str, ...]  # names of the labels, where these are numbers that count them
+    classes: tuple[str, ...]  # names of labels that are class numbers
 
     @cached_property
     def _own(self) -> Cells:
@@ -188,7 +188,7 @@ def _texts(array: Any) -> list[str | None]:
 
 
 def _blobs(values: Any, column: ImageColumn) -> Iterator[bytes | SourceError | None]:
-    """Go through the bytes of cells, or why there are none; None for empty ones."""
+    """Yield the bytes of cells, or why they are not available; None for empty cells."""
     values, counts = _only(values) if column.listed else (values, None)
     values = pc.struct_field(values, "bytes") if column.nested else values
     for at, value in enumerate(values):
@@ -202,7 +202,7 @@ def _blobs(values: Any, column: ImageColumn) -> Iterator[bytes | SourceError | N
 
 
 def _only(lists: Any) -> tuple[Any, NDArray[np.int64]]:
-    """Return the one entry of each list, null where there is not one; and how many there are."""
+    """Return the only entry of each list, null for other lists; and the lengths."""
     counts = np.asarray(lists.value_lengths().fill_null(0), np.int64)
     ends = np.cumsum(counts)
     return lists.flatten().take(pa.array(ends - 1, mask=counts != 1)), counts
@@ -216,7 +216,7 @@ def _blob(value: Any) -> bytes | SourceError:
 
 
 def _image_column(field: Any, leaves: Sequence[str]) -> ImageColumn | None:
-    """Return a column that can hold images by its type: bytes, {bytes, path}, or lists of them."""
+    """Return the column if its type can hold images: bytes, {bytes, path}, or lists of them."""
     listed = is_list(field.type)
     kind = field.type.value_type if listed else field.type
     own = [one for one in leaves if one == field.name or one.startswith(f"{field.name}.")]
@@ -236,7 +236,7 @@ def _is_binary(kind: Any) -> bool:
 
 
 def _path_leaf(field: Any, leaves: Sequence[str]) -> str | None:
-    """Return what is read of a column that can hold paths: text, or structs with a path."""
+    """Return the leaf column of paths, if the type can hold them: text, or structs with a path."""
     kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
     if is_text_type(kind):
         return str(field.name)
@@ -248,7 +248,7 @@ def _path_leaf(field: Any, leaves: Sequence[str]) -> str | None:
 
 
 def _holds_images(table: OpenedTable, column: ImageColumn) -> bool:
-    """Return whether one of the first cells is an image; so does a column of no cells."""
+    """Return whether one of the first cells is an image, or all cells are missing."""
     values = table.first(column.bytes)
     values = values.flatten() if column.listed else values
     values = pc.struct_field(values, "bytes") if column.nested else values

@@ -1,4 +1,4 @@
-"""Columns of lists of numbers, nested or not, as arrays: one array a row."""
+"""Columns of lists of numbers, nested or not, as one array per row."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from shoal.rows.tables.stores import CellStore
 from shoal.rows.tables.table import Cells
 
 _TRIED = 100
-# Words in the names of columns that hold what a network makes of an image.
+# Words in the names of columns with embeddings.
 _EMBEDDINGS = frozenset(
     ("embedding", "embeddings", "embed", "emb", "vector", "vectors", "feature", "features")
 )
-_LEAST_SIDE = 5  # of pictures; less is a box, a pose or another small matrix
+_LEAST_SIDE = 5  # of pictures; smaller ones are boxes, poses or other matrices
 
 
 def find_arrays(table: OpenedTable) -> str | None:
-    """Find the column of lists of numbers that is asked for, or the only one; None without any."""
+    """Find the requested column of lists of numbers, or the only one; None without one."""
     key = table.options.key
     found = [
         field.name
@@ -40,7 +40,7 @@ def find_arrays(table: OpenedTable) -> str | None:
 
 
 def find_embedding(schema: Any) -> str | None:
-    """Find the one column of lists of fractions that is called as embeddings are; None without."""
+    """Find the only column of lists of fractions with a name for embeddings; None without one."""
     found = [
         field.name
         for field in schema
@@ -52,7 +52,7 @@ def find_embedding(schema: Any) -> str | None:
 
 
 def list_store(cells: Cells, head: Any, column: str, name: str | None, label: str) -> CellStore:
-    """Take a column of lists, the first of which say their shape; `name` names the rows."""
+    """Open a column of lists, whose shape is that of the first; `name` is the column of names."""
     shape = array_shape(head.column(column))
     depth, leaf = array_type(head.schema.field(column).type)
     if shape is None and depth == 1:
@@ -83,10 +83,10 @@ def _is_array(kind: Any) -> bool:
 
 
 def _are_rows(head: Any, name: str) -> bool:
-    """Return whether arrays can be meant when none is named: vectors, or pictures of a size."""
+    """Return whether arrays can be the rows by default: vectors, or pictures of some size."""
     shape = array_shape(head.column(name))
     if array_type(head.schema.field(name).type)[0] == 1:
-        return shape is None or shape[0] > 1  # None: they differ in length, which is refused
+        return shape is None or shape[0] > 1  # None: they differ in length, reported later
     return shape is not None and sorted(shape)[-2] >= _LEAST_SIDE
 
 
@@ -96,7 +96,7 @@ def is_list(kind: Any) -> bool:
 
 
 def array_type(kind: Any) -> tuple[int, Any]:
-    """Return how deep lists are nested, 0 for none, and the Arrow type within.
+    """Return the depth of nested lists, 0 for none, and the Arrow type within.
 
     >>> array_type(pa.list_(pa.list_(pa.uint8())))
     (2, DataType(uint8))
@@ -110,7 +110,7 @@ def array_type(kind: Any) -> tuple[int, Any]:
 
 
 def array_shape(column: Any) -> tuple[int, ...] | None:
-    """Return the shape that most of the first cells of a column of nested lists have, if any."""
+    """Return the shape of most of the first cells of a column of nested lists, if there is one."""
     if isinstance(column.type, pa.FixedShapeTensorType):
         return tuple(column.type.shape)
     cells = [cell for cell in column.slice(0, _TRIED).to_pylist() if cell]
@@ -155,6 +155,6 @@ def to_arrays(column: Any, shape: tuple[int, ...]) -> tuple[NDArray, dict[int, s
 
 def _why(cell: Any, shape: tuple[int, ...]) -> str:
     if len(shape) > 1 or (cell is not None and len(cell) == shape[0]):
-        return f"the cell holds no {show(shape)} numbers"
+        return f"the cell does not have {show(shape)} numbers"
     had = "is empty" if cell is None else f"has {len(cell)} numbers"
     return f"the list {had}, not {shape[0]}"

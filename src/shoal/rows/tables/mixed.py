@@ -1,4 +1,4 @@
-"""A table of mixed columns: numbers, dates and categories, as rows of float64."""
+"""Tables of mixed columns: numbers, dates and categories, as rows of float64."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ _REQUESTED = "as requested"
 
 @dataclass(frozen=True, eq=False)
 class TableSource(Rows):
-    """Rows of a table, as a schema says.
+    """Rows of a table with a schema.
 
-    `read` gives float64 ``(n, columns)``: numbers as they are, dates as days since 1970,
-    categories as codes (a place in the column's `labels`); −1 for a value that is not a category,
+    `read` returns float64 ``(n, columns)``: numbers unchanged, dates as days since 1970,
+    categories as codes (indices into the column's `labels`); −1 for a value that is not a category,
     NaN for a missing cell or one that is not a number.
     """
 
-    table: Cells  # where the cells lie
-    schema: Schema  # what the columns are
-    label: str  # what people call it
+    table: Cells
+    schema: Schema
+    label: str  # in messages
     # how many files beside its own are left out, by their extensions
     left_out: Mapping[str, int] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()  # why it is read as a table
@@ -130,13 +130,13 @@ class TableSource(Rows):
         return Batch(data, bad)
 
     def original(self, start: int, stop: int) -> Any:
-        """Rows ``start..stop`` of all columns as they are stored, an Arrow table."""
+        """Return rows ``start..stop`` of all columns as stored, as an Arrow table."""
         table, _ = self.table.cells(start, stop, self.table.names, whole=True)
         return table.select([f.name for f in table.schema if is_plain_type(f.type)])
 
 
 def cells_of(source: Source) -> Cells | None:
-    """Return the cells of a table, or of the table that vectors are made of; None without any."""
+    """Return the cells of a table, or of the table of vectors; None for other sources."""
     found = source.as_table()
     if found is not None:
         return found.table
@@ -145,7 +145,7 @@ def cells_of(source: Source) -> Cells | None:
 
 
 class Notes:
-    """Counts what is amiss with the cells of new rows, by a schema that they were not made for."""
+    """Counts missing and unknown cells of new rows that are read with the schema of a fit."""
 
     def __init__(self, source: Source, remarks: Sequence[str] = ()) -> None:
         self._table = source.as_table()
@@ -163,7 +163,7 @@ class Notes:
 
     @property
     def counts(self) -> dict[str, dict[str, int]]:
-        """What is amiss so far, as JSON holds it; empty where nothing is counted."""
+        """The counts so far, for JSON; empty for other sources than tables."""
         if self._table is None:
             return {}
         return {"gaps": dict(self._gaps), "new": dict(self._new)}
@@ -206,7 +206,7 @@ class Notes:
 def make_table_source(
     table: Cells, label: str, picked: Picked, chosen: Chosen = NOTHING
 ) -> TableSource:
-    """Learn what the columns of a table are, from its rows or from a sample from all over."""
+    """Determine the schema of a table, from all rows or from a sample."""
     if table.n_rows < 2:
         raise InputError(f"{label} has one row: give at least 2 to cluster")
     names = [name for name in table.names if name not in picked.leave_out]
@@ -257,7 +257,7 @@ def _decide_all(
 
 
 def make_fitted_source(table: Cells, label: str, schema: Schema) -> TableSource:
-    """Read a table by the schema of another, whose columns are found by their names."""
+    """Read a table with the schema of another one, whose columns are matched by name."""
     source = TableSource(table, schema, label)
     if len(source.lacking) == len(schema.columns):
         raise InputError(

@@ -1,4 +1,4 @@
-"""Numbers in one cell of text a row: pixels (``70 80 82``), or a vector (``[0.1, 0.2]``)."""
+"""Numbers in one text cell per row: pixels (``70 80 82``), or a vector (``[0.1, 0.2]``)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from shoal.rows.tables.pixel_columns import label_among, square
 from shoal.rows.tables.selection import Chosen, name_column
 from shoal.rows.tables.stores import CellStore
 
-_CELL = b"\x1e"  # sets cells apart; within one it is blank
+_CELL = b"\x1e"  # separates cells; within one it becomes a blank
 _SIGNS = b",;|[](){}\t\n\r\x0b\x0c"
 _APART = bytes.maketrans(_SIGNS, b" " * len(_SIGNS))
 _FEWEST = 16
@@ -37,7 +37,7 @@ def _parse_texts(
 ) -> tuple[NDArray[np.float32], dict[int, str]]:
     data, bad = np.zeros((len(table), length), np.float32), dict[int, str]()
     texts = plain(table.column(0))
-    for low in range(0, len(texts), _READ_CELLS):  # each number is a text of its own meanwhile
+    for low in range(0, len(texts), _READ_CELLS):  # each number takes the memory of a text
         part = texts.slice(low, _READ_CELLS)
         data[low : low + len(part)], reasons = parse(part, length)
         bad |= {low + row: reason for row, reason in reasons.items()}
@@ -45,7 +45,7 @@ def _parse_texts(
 
 
 def parse(texts: Any, length: int) -> tuple[NDArray[np.float32], dict[int, str]]:
-    """Parse cells of text as rows of `length` numbers, with reasons for those that are none."""
+    """Parse cells of text as rows of `length` numbers, with reasons for others."""
     data = np.zeros((len(texts), length), np.float32)
     lists = _split(texts)
     lengths = np.asarray(pc.list_value_length(lists))
@@ -88,10 +88,10 @@ def _odd(words: Sequence[str]) -> str:
 
 
 def open_number_text(table: OpenedTable) -> ArraySource | None:
-    """Open a column of text that holds as many numbers in each cell; None without one.
+    """Open a column of text with the same number of numbers in each cell; None without one.
 
-    Bytes that make a square are pictures, grey or of three channels; other numbers are vectors,
-    unless a shape is given. What else is in the table names and labels the rows.
+    Bytes that fill a square are pictures, grey or of three channels; other numbers are vectors,
+    unless a shape is given. The other columns name and label the rows.
     """
     cells, options = table.cells, table.options
     if options.key is None and (options.as_ == "table" or options.picked.columns is not None):
@@ -114,7 +114,7 @@ def open_number_text(table: OpenedTable) -> ArraySource | None:
 
 
 def _find(table: OpenedTable) -> dict[str, NDArray[np.float32]]:
-    """Find columns of text that are numbers, and those of the first rows."""
+    """Find columns of text that hold numbers, with the numbers of their first rows."""
     cells, key = table.cells, table.options.key
     wanted = [
         c.name
@@ -144,7 +144,7 @@ def _find(table: OpenedTable) -> dict[str, NDArray[np.float32]]:
 
 
 def _shape(table: OpenedTable, column: str, rows: NDArray[np.float32]) -> tuple[int, ...] | None:
-    """Shape of a picture by its numbers and the column's name; None for vectors."""
+    """Return the shape of a picture by its numbers and the column's name; None for vectors."""
     options = table.options
     if options.as_ == "vectors" or options.fitted is not None:
         return None
@@ -153,7 +153,7 @@ def _shape(table: OpenedTable, column: str, rows: NDArray[np.float32]) -> tuple[
     found = square(rows.shape[1]) if is_picture else None
     if is_picture and found is None:
         raise InputError(
-            f"column {column} of {table.label} holds {rows.shape[1]:,} numbers a cell, which make "
-            "no square: give the shape of an image, as in --shape 28,28, or --as vectors"
+            f"column {column} of {table.label} has {rows.shape[1]:,} numbers per cell, which are "
+            "not a square: give the shape of an image, as in --shape 28,28, or --as vectors"
         )
     return found

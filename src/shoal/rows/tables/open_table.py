@@ -1,4 +1,4 @@
-"""What the rows of a table are: pictures, vectors, or a table of mixed columns."""
+"""The decision what the rows of a table are: pictures, vectors, or mixed columns."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def open_table(table: OpenedTable) -> Source:
     cells, label, options = table.cells, table.label, table.options
     if options.schema is not None:
         return make_fitted_source(cells, label, options.schema)
-    picked = table.picked  # which refuses columns that are not there
+    picked = table.picked  # raises for unknown columns
     lists = find_arrays(table) if _may_be_lists(table) else None
     if lists is not None:
         return _open_lists(table, lists)
@@ -70,7 +70,7 @@ def _open_lists(table: OpenedTable, column: str) -> Source:
 
 
 def constant_columns(table: OpenedTable) -> dict[str, str]:
-    """Find columns that differ from file to file but never within one, such as its number."""
+    """Find columns that differ between files but not within one, such as its number."""
     cells, ends = table.cells, table.cells.file_ends
     long = int((np.diff(ends, prepend=0) > 1).sum())
     few = [c.name for c in table.columns if c.name in cells.names and 1 < c.values <= long]

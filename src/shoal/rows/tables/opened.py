@@ -1,4 +1,4 @@
-"""A table that is being opened: its columns, before it is known what its rows are."""
+"""A table that is being opened: its columns, before its rows are interpreted."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from shoal.rows.tables.columns import Column, ColumnLabels, by_type, describe_co
 from shoal.rows.tables.selection import Picked
 from shoal.rows.tables.table import Cells
 
-_TRIED = 50  # cells of a column that are looked into
+_TRIED = 50  # sampled cells of a column
 
 
 @dataclass(frozen=True, eq=False)
 class OpenedTable:
-    """Columns of a table, those of an Arrow schema or those that a CSV file was found to have."""
+    """Columns of a table: those of an Arrow schema, or those detected in a CSV file."""
 
     cells: Cells  # its columns of plain values
-    label: str  # what people call it
+    label: str  # in messages
     options: SourceOptions
-    found: Sequence[Column] = ()  # columns without types: whether they are numbers
+    found: Sequence[Column] = ()  # columns without a schema
     schema: Any = None
-    read_head: Callable[[], Any] = lambda: None  # reads the first rows of columns with types
-    is_long: bool = True  # whether more than these rows is dear to read
-    leaves: tuple[str, ...] = ()  # what columns are made of: ``image.bytes``, ``image.path``
-    folders: tuple[Path, ...] = ()  # what paths in each of its files are relative to
-    many: str = ""  # what people call its files
+    read_head: Callable[[], Any] = lambda: None  # reads the first rows of a typed table
+    is_long: bool = True  # whether reading more than these rows is slow
+    leaves: tuple[str, ...] = ()  # leaf columns: ``image.bytes``, ``image.path``
+    folders: tuple[Path, ...] = ()  # folder of each file, to which paths in it are relative
+    many: str = ""  # its files, in messages
 
     @cached_property
     def head(self) -> Any:
@@ -48,7 +48,7 @@ class OpenedTable:
 
     @property
     def names(self) -> Sequence[str]:
-        """All columns, those of lists and bytes too."""
+        """All columns, including those of lists and bytes."""
         return self.cells.names if self.schema is None else tuple(self.schema.names)
 
     @cached_property
@@ -56,7 +56,7 @@ class OpenedTable:
         return self.options.picked.among(self.names, self.label)
 
     def first(self, leaf: str, count: int = _TRIED) -> Any:
-        """Return the first cells of a column, so many or fewer that are large."""
+        """Return the first cells of a column: at most `count`, fewer if they are large."""
         count = min(count, self.cells.n_rows)
         table, bad = next(self.cells.only((leaf,)).batches(0, count, leaf))
         if bad:
@@ -64,7 +64,7 @@ class OpenedTable:
         return one_array(table.column(0))
 
     def one_of(self, found: Sequence[str], what: str) -> str | None:
-        """Return the column that is asked for, or the only one found; None without any."""
+        """Return the requested column, or the only one found; None without one."""
         key = self.options.key
         if key is not None and key not in found:
             raise InputError(
@@ -78,7 +78,7 @@ class OpenedTable:
         return key or next(iter(found), None)
 
     def name_and_labels(self) -> tuple[str | None, ColumnLabels]:
-        """Find the column that names the rows of another one, and those that label them."""
+        """Find the column with the names of rows, and those with labels."""
         kinds = {field.name: field.type for field in self.schema}
         can_name = (
             c.name

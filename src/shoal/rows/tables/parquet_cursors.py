@@ -1,4 +1,4 @@
-"""Places in row groups from which rows are read on: never a whole row group at once."""
+"""Cursors in row groups, from which rows are read: never a whole large row group at once."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ from shoal.storage import is_remote
 
 _BATCH_BYTES = 4 << 20
 _WINDOW_BYTES = 16 << 20
-_PAGE_ROWS = 1024  # writers end a page after so many rows at the latest, however large they are
+_PAGE_ROWS = 1024  # writers check a page's size after so many rows, however large they are
 _MOST_ROWS = 1 << 14
-_LEAST_ROWS, _REPEATED_BYTES = 16, 64 << 20  # of texts as they are in a dictionary
+_LEAST_ROWS, _REPEATED_BYTES = 16, 64 << 20  # of texts stored in a dictionary
 _USUAL_PAGE = 1 << 20
 _BUFFERS = 4 << 20  # bytes that are read ahead, for all columns
 _LEAST_BUFFER, _MOST_BUFFER = 1 << 15, 1 << 20
@@ -38,17 +38,17 @@ _LEAST_BUFFER, _MOST_BUFFER = 1 << 15, 1 << 20
 
 @dataclass(frozen=True)
 class TextForms:
-    # those that are read into a dictionary, as they are stored in one: each value once. Arrow would
-    # put others into one, too, and keep all values of the row group
+    # columns that are read as dictionaries, because they are stored so. Arrow would
+    # build dictionaries for others, too, and keep all values of the row group
     coded: tuple[str, ...] = ()
-    # so many rows at once, whatever entry of a dictionary is repeated in them
+    # rows to read at once, even if the longest entry of a dictionary is repeated in all
     most_rows: int = _MOST_ROWS
-    mixed: bool = False  # whether some are stored partly in a dictionary
+    mixed: bool = False  # whether some columns are only partly stored in a dictionary
 
 
 @contextmanager
 def page_headers(path: Path) -> Iterator[ReadAt | None]:
-    """Open a file for the headers of its pages; None where each would be a request."""
+    """Open a file for reading page headers; None for remote files, as each would be a request."""
     if is_remote(path):
         yield None
     else:
@@ -58,7 +58,7 @@ def page_headers(path: Path) -> Iterator[ReadAt | None]:
 
 @lru_cache(1024)
 def text_forms(path: Path, mtime_ns: int, group: int, columns: tuple[str, ...]) -> TextForms:
-    """Look at how columns of text are stored in a row group, by the headers of their pages."""
+    """Determine from page headers how columns of text are stored in a row group."""
     coded, largest = [], 1
     with parquet_file(path) as file, page_headers(path) as read:
         chunks = [c for c in leaves(file.metadata, group, columns) if c.has_dictionary_page]
@@ -81,12 +81,12 @@ class ParquetPart(Stamped):
     texts: tuple[str, ...] = ()  # the columns of text
 
     def open(self, columns: Sequence[str], texts: Sequence[str] = ()) -> Any:
-        """Open the file to read some columns a little at a time, by one thread at a time."""
+        """Open the file to read some columns in small pieces, by one thread at a time."""
         self.check_unchanged()
         return parquet_file(self.path, texts, buffer_bytes(self.path, len(columns)))
 
     def plain(self, table: Any) -> Any:
-        """Return a table with texts as such that were read into a dictionary."""
+        """Return a table with its dictionary columns decoded to text."""
         for at, field in enumerate(table.schema):
             if field.name in self.texts and pa.types.is_dictionary(field.type):
                 text = table.column(at).cast(field.type.value_type)
@@ -95,8 +95,8 @@ class ParquetPart(Stamped):
 
 
 def parquet_file(path: Path, texts: Sequence[str] = (), buffer: int = _MOST_BUFFER) -> Any:
-    """Open a Parquet file, wherever it lies, to be read by one thread at a time."""
-    # nothing ahead: that would be a whole row group, and Arrow's threads that hold a Python file
+    """Open a local or remote Parquet file, to be read by one thread at a time."""
+    # no read-ahead: it would read a whole row group, and Arrow's threads with a Python file
     # can outlive the interpreter
     return pq.ParquetFile(
         path.open("rb") if is_remote(path) else path,
@@ -107,14 +107,14 @@ def parquet_file(path: Path, texts: Sequence[str] = (), buffer: int = _MOST_BUFF
 
 
 def buffer_bytes(path: Path, columns: int) -> int:
-    """Choose how many bytes of each column are read ahead: many where each read is a request."""
+    """Choose how many bytes of each column are buffered: more if each read is a request."""
     if is_remote(path):
         return _MOST_BUFFER
     return max(_LEAST_BUFFER, min(_MOST_BUFFER, _BUFFERS // max(1, columns)))
 
 
 class Cursor:
-    """Reads columns of one row group on from its beginning, and keeps what it read last."""
+    """Reads columns of one row group sequentially, and keeps the most recent batches."""
 
     def __init__(
         self, file: Any, group: int, columns: Sequence[str], size: int, most_rows: int
@@ -173,11 +173,11 @@ class RowGroup:
         return text_forms(part.path, part.mtime_ns, self.number, texts) if texts else TextForms()
 
     def open(self) -> Any:
-        """Open the file; texts that repeat come in a dictionary."""
+        """Open the file; repeated texts are read as dictionaries."""
         return self.part.open(self.columns, self.forms.coded)
 
     def reading_bytes(self, file: Any) -> int:
-        """Count the bytes that reading on takes, by the headers of the pages."""
+        """Return the bytes that sequential reading takes, by the headers of the pages."""
         chunks = leaves(file.metadata, self.number, self.columns)
         kept = min(decoded_bytes(chunks), _WINDOW_BYTES + 2 * _BATCH_BYTES)
         with page_headers(self.part.path) as read:
@@ -188,7 +188,7 @@ class RowGroup:
             return cursor.batch(row)
 
     def batches(self, cache: ReadCache, low: int, high: int) -> Iterator[Any]:
-        """Go through rows in batches; others who read them wait until this has ended."""
+        """Yield rows in batches; other threads that read them wait until this is done."""
         with self._cursor(cache, low, _MOST_ROWS) as cursor:
             while low < high:
                 at, batch = cursor.batch(low)
@@ -197,7 +197,7 @@ class RowGroup:
                 low = end
 
     def whole(self, cache: ReadCache, size: int, most: int) -> Any:
-        """Read it all, or return it from the cache; `size` bytes, beside `most` others."""
+        """Return the whole row group, from the cache or read; it takes `size` bytes."""
         with cache.lock:
             found = cache.take(self)
             if found is None:
@@ -211,7 +211,7 @@ class RowGroup:
 
     @contextmanager
     def _cursor(self, cache: ReadCache, row: int, most_rows: int) -> Iterator[Cursor]:
-        """Take the place that can reach a row soonest, or begin a new one; keep it for the next."""
+        """Use the cursor closest before a row, or a new one; keep it for the next read."""
         key = self, "cursor"
         with cache.lock:
             cursor = cache.take(key, lambda one: one.first if one.first <= row else -1)

@@ -1,4 +1,4 @@
-"""Parquet files as one run of rows, read by row groups."""
+"""Parquet files as one sequence of rows, read by row groups."""
 
 from __future__ import annotations
 
@@ -30,24 +30,24 @@ from shoal.storage import many
 
 _ERRORS = (OSError, EOFError, pa.ArrowException, SourceError, MemoryError)
 _AS_PARQUET = " as Parquet", (OSError, pa.ArrowException)
-_RUNS = 16  # of rows that are looked at
+_RUNS = 16  # sampled runs of rows
 _PARTS_TRIED = 16
 _TRIED_ROWS = 1000
 _TRIED_BYTES = 16 << 20
-_CACHED_GROUPS = 2  # kept whole, and the one that is read
-_SHARE = 4  # of what may be kept, so much is one row group's, if it is kept whole
+_CACHED_GROUPS = 2  # whole row groups kept besides the one being read
+_SHARE = 4  # a row group is kept whole if it takes at most this fraction (1/4) of the cache
 _SMALL = 16 << 20
 _PIECE_BYTES = 4 << 20
-_LOOKED_GROUPS = 4  # of the largest, whose pages are looked at: writers make all alike
+_LOOKED_GROUPS = 4  # largest row groups whose pages are examined: writers make all alike
 
 
 @dataclass(frozen=True)
 class ParquetCells(Cells):
-    """Some columns of one or several files whose columns are alike, in order, by row groups."""
+    """Some columns of one or several files with the same columns, read by row groups."""
 
     parts: tuple[ParquetPart, ...]
-    columns: tuple[str, ...]  # the columns that are read
-    others: tuple[str, ...] = ()  # the columns that hold lists or bytes
+    columns: tuple[str, ...]  # that are read
+    others: tuple[str, ...] = ()  # columns of lists or bytes
     cache: ReadCache = field(default_factory=ReadCache, compare=False, repr=False)
 
     @property
@@ -108,7 +108,7 @@ class ParquetCells(Cells):
             low += len(part)
 
     def _tables(self, group: RowGroup, low: int, high: int) -> Iterator[Any]:
-        """Go through rows of one row group: of one that is kept, or of one too large for that."""
+        """Yield rows of one row group: from the cache, or by a cursor if it is too large."""
         part, size, forms = group.part, group.part.sizes[group.number], group.forms
         if size > self.cache.most // _SHARE or forms.mixed:
             yield from group.batches(self.cache, low, high)
@@ -153,7 +153,7 @@ class ParquetCells(Cells):
 
 
 def reading_need(parts: Sequence[ParquetPart], columns: Sequence[str]) -> MemoryNeed:
-    """Count what reading columns on takes: at least for the row groups that are the largest."""
+    """Return the memory for sequential reads of columns, from the largest row groups."""
     sizes = [(size, p, g) for p, part in enumerate(parts) for g, size in enumerate(part.sizes)]
     largest = heapq.nlargest(_LOOKED_GROUPS, sizes)
     best = _SHARE * largest[0][0] if largest else 0
@@ -203,7 +203,7 @@ def read_head(path: Path, columns: Sequence[str] | None = None) -> Any:
 
 
 def open_parquet(paths: Sequence[Path], label: str, many: str, options: SourceOptions) -> Source:
-    """Open Parquet files whose columns are alike; `many` is the label with their number."""
+    """Open Parquet files with the same columns; `many` is the label with their number."""
     options.refuse("Parquet files", dtype=options.dtype)
     parts = inspect_parquet(paths)
     first = next((part for part in parts if sum(part.groups)), None)

@@ -1,7 +1,7 @@
-"""How large the pages of a Parquet file are: a reader holds one of each column at a time.
+"""The sizes of pages in a Parquet file: a reader needs memory for one page of each column.
 
-pyarrow tells the size of chunks, not of pages, and reads a page of any size: one of 115 MiB took
-228 MiB with batches of a row, ``pre_buffer=False``. So it is counted before, and refused.
+pyarrow reports sizes of chunks, not of pages, and reads pages of any size: one of 115 MiB took
+228 MiB with batches of a row, ``pre_buffer=False``. So sizes are checked before reading.
 
 Format: https://parquet.apache.org/docs/file-format/data-pages and ``parquet.thrift`` beside it,
 written by Thrift's compact protocol
@@ -19,14 +19,14 @@ import pyarrow as pa
 
 from shoal.rows.handles import ReadAt
 
-_HEADER = 1 << 10  # bytes of a header, unless its page's least and largest values are long
+_HEADER = 1 << 10  # bytes of a header, unless the minimum and maximum in it are long
 _MOST_HEADER = 1 << 24
 _NUMBER_BYTES = 8
-_SMALL_CHUNK = 1 << 17  # less is taken for one page: pages are seldom smaller
+_SMALL_CHUNK = 1 << 17  # less is treated as one page: pages are seldom smaller
 _USUAL_PAGE = 1 << 20
-_MOST_DICTIONARY = 4 << 20  # bytes of one that is looked into: writers end it at 1 MiB
+_MOST_DICTIONARY = 4 << 20  # bytes of one that is examined: writers end it at 1 MiB
 _LENGTH = 4
-_CELL_COPIES = 2  # of a cell, as it is appended to an array that doubles when it is full
+_CELL_COPIES = 2  # of a cell, as it is appended to an array that doubles when full
 _CODECS = {"LZ4": "lz4_raw"}
 # Fields of PageHeader, and of the headers of data pages.
 _PLAIN, _PACKED, _DATA, _DICTIONARY, _DATA_2 = 2, 3, 5, 7, 8
@@ -37,10 +37,10 @@ _BY_DICTIONARY = (2, 8)
 
 @dataclass(frozen=True)
 class Pages:
-    """What the largest pages of a column chunk take: bytes packed and unpacked, and values.
+    """The largest pages of a column chunk: bytes compressed and not, and number of values.
 
-    `coded` says whether all values are numbers of entries in its dictionary, and `densest` the
-    mean bytes of a value in the page where that is largest.
+    `coded` tells whether all values are indices into its dictionary, and `densest` is the
+    largest mean size of a value in a page.
     """
 
     packed: int = 0
@@ -52,7 +52,7 @@ class Pages:
 
 
 def leaves(meta: Any, group: int, columns: Sequence[str]) -> list[Any]:
-    """Return the column chunks of a row group that hold some columns, or parts of them."""
+    """Return the column chunks of a row group for some columns, or parts of them."""
     row_group = meta.row_group(group)
     chunks = (row_group.column(at) for at in range(row_group.num_columns))
     starts = tuple(f"{name}." for name in columns)
@@ -61,7 +61,7 @@ def leaves(meta: Any, group: int, columns: Sequence[str]) -> list[Any]:
 
 
 def group_bytes(meta: Any) -> tuple[int, ...]:
-    """Return the most bytes that each row group takes in memory, texts that repeat counted once."""
+    """Return the most memory that each row group takes, with repeated texts counted once."""
     schema, count = meta.schema, meta.num_columns
     repeated = [at for at in range(count) if schema.column(at).max_repetition_level]
     has_bytes = any(schema.column(at).physical_type.endswith("BYTE_ARRAY") for at in range(count))
@@ -75,7 +75,7 @@ def group_bytes(meta: Any) -> tuple[int, ...]:
 
 
 def decoded_bytes(chunks: Sequence[Any]) -> int:
-    """Return the most bytes that column chunks take in memory, texts that repeat counted once."""
+    """Return the most memory that column chunks take, with repeated texts counted once."""
     return sum(_decoded(chunk) for chunk in chunks)
 
 
@@ -85,10 +85,10 @@ def _decoded(chunk: Any) -> int:
 
 
 def reading_bytes(chunks: Sequence[Any], read: ReadAt | None, buffer: int) -> int:
-    """Return the bytes that reading column chunks page by page takes.
+    """Return the memory for reading column chunks page by page.
 
-    `read` reads the file; None where looking at each page costs too much, and each chunk is taken
-    for one page unless it is larger than writers make them. `buffer` bytes are read at a time.
+    `read` reads the file; it is None if examining pages is too slow, and each chunk is treated
+    as one page of at most the usual size. `buffer` bytes are read at a time.
     """
     needed = 0
     for chunk in chunks:
@@ -101,13 +101,13 @@ def reading_bytes(chunks: Sequence[Any], read: ReadAt | None, buffer: int) -> in
             pages = page_sizes(chunk, read)
         repeated = _NUMBER_BYTES * pages.values if "." in chunk.path_in_schema else 0
         if chunk.physical_type.endswith("BYTE_ARRAY") and plain > _SMALL_CHUNK:
-            repeated += _CELL_COPIES * pages.plain  # which may be one cell
+            repeated += _CELL_COPIES * pages.plain  # the page may be one cell
         needed += pages.packed + pages.plain + pages.dictionary + min(buffer, packed) + repeated
     return int(needed)
 
 
 def rows_within(size: int, chunks: Sequence[Any], read: ReadAt) -> int:
-    """Return how many rows of texts or bytes have so many bytes at most, wherever they lie."""
+    """Return how many rows of texts or bytes take at most `size` bytes, by the densest page."""
     wide = (c for c in chunks if c.physical_type.endswith("BYTE_ARRAY"))
     densest = sum(page_sizes(c, read).densest for c in wide if _decoded(c) > size)
     return max(1, size // max(1, densest))
@@ -128,11 +128,11 @@ def largest_entry(chunk: Any, read: ReadAt) -> int:
             data = pa.decompress(data, most, codec, asbytes=True)
         return max(_entries(data), default=0)
     except (IndexError, KeyError, ValueError, TypeError, OSError, pa.ArrowException, struct.error):
-        return most  # all of it, where it cannot be looked into
+        return most  # all of it, if it cannot be decoded
 
 
 def _entries(data: bytes) -> Iterator[int]:
-    """Go through the lengths of a dictionary's texts, each of which lies before its text."""
+    """Yield the lengths of a dictionary's texts, each stored before its text."""
     at = 0
     while at < len(data):
         (length,) = struct.unpack_from("<I", data, at)
@@ -141,7 +141,7 @@ def _entries(data: bytes) -> Iterator[int]:
 
 
 def page_sizes(chunk: Any, read: ReadAt) -> Pages:
-    """Look at the headers of all pages of a column chunk; damaged ones make it one page."""
+    """Read the headers of all pages of a column chunk; if damaged, it counts as one page."""
     start = chunk.data_page_offset
     if chunk.has_dictionary_page and chunk.dictionary_page_offset:
         start = min(start, chunk.dictionary_page_offset)
@@ -185,13 +185,13 @@ def _headers(read: ReadAt, at: int, end: int) -> Iterator[dict[int, Any]]:
 
 
 class _Compact:
-    """Reads what Thrift's compact protocol has written, numbers and structs alone kept."""
+    """Reads Thrift's compact protocol; keeps numbers and structs only."""
 
     def __init__(self, data: bytes) -> None:
         self._data, self._at = data, 0
 
     def struct(self) -> tuple[dict[int, Any], int]:
-        """Return a struct's numbers and structs by their fields, and the place behind it."""
+        """Return a struct's numbers and structs by field, and the position after it."""
         found: dict[int, Any] = {}
         field = 0
         while head := self._byte():
@@ -230,4 +230,4 @@ class _Compact:
             if self._at > len(self._data):
                 raise IndexError
             return None
-        raise ValueError(f"no page header has a field of kind {kind}")
+        raise ValueError(f"page headers have no field of type {kind}")

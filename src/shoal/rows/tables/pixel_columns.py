@@ -1,4 +1,4 @@
-"""Pictures in the columns of a table: one pixel a column (``label,pixel0,pixel1``)."""
+"""Pictures in the columns of a table: one pixel per column (``label,pixel0,pixel1``)."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ _PARTS = frozenset(("usage", "split", "set", "fold", "subset", "partition"))
 
 
 def choose_pixels(table: OpenedTable, fixed: Mapping[str, str]) -> tuple[Chosen, Shape | None]:
-    """Choose what columns are read as, as `choose_columns` does, or as the pixels of pictures.
+    """Choose how columns are read: as `choose_columns` does, or as the pixels of pictures.
 
-    They are pixels where a shape is given, and where their names say so and make a square, grey
+    They are pixels if a shape is given, or if their names say so and fill a square, grey
     or of three channels: ``pixel0 … pixel783``, ``1x1 … 28x28``, or no names at all beside one
     column of classes.
 
@@ -55,7 +55,7 @@ def choose_pixels(table: OpenedTable, fixed: Mapping[str, str]) -> tuple[Chosen,
 
 
 def label_among(others: Sequence[Column]) -> tuple[tuple[str, str], ...]:
-    """Say why columns beside pictures are not used, which of them labels the rows first."""
+    """Return why columns beside pictures are not used, that of the labels first."""
     answers = find_answers(others, aside=True)
     if not any("--truth" in why for why in answers.values()):
         codes = [c for c in others if c.is_code and c.name.lower() not in _PARTS]
@@ -65,7 +65,7 @@ def label_among(others: Sequence[Column]) -> tuple[tuple[str, str], ...]:
 
 
 def _by_name(columns: Sequence[Column], picked: Picked) -> tuple[list[int], Shape] | None:
-    """Find the columns that are pixels by their names, in order, and the shape they make."""
+    """Find the columns that are pixels by their names, in order, and their shape."""
     taken = [
         at for at, column in enumerate(columns) if column.numeric and picked.takes(column.name)
     ]
@@ -88,7 +88,7 @@ def _by_name(columns: Sequence[Column], picked: Picked) -> tuple[list[int], Shap
 def _without_names(
     columns: Sequence[Column], taken: Sequence[int]
 ) -> tuple[list[int], Shape] | None:
-    """Find pixels that are only numbered: bytes that make a square, beside a column of classes."""
+    """Find pixels that are only numbered: bytes that fill a square, beside a column of classes."""
     pixels = [at for at in taken if _UNNAMED.fullmatch(columns[at].name)]
     found = set(pixels)
     others = [column for at, column in enumerate(columns) if at not in found]
@@ -106,7 +106,7 @@ def _without_names(
 
 
 def _class_at_end(columns: Sequence[Column], places: Sequence[int]) -> int | None:
-    """Find the one of the first and last columns that numbers a few classes; None where unsure."""
+    """Return the first or last column if it numbers a few classes; None if unclear."""
     ends = [
         at
         for at in (*places[:1], *places[-1:])
@@ -118,7 +118,7 @@ def _class_at_end(columns: Sequence[Column], places: Sequence[int]) -> int | Non
 
 
 def square(count: int) -> Shape | None:
-    """Shape of a square picture of so many numbers, grey or of three channels; None for none.
+    """Return the shape of a square picture, grey or of three channels; None if not a square.
 
     >>> square(784), square(2352), square(785)
     ((28, 28), (28, 28, 3), None)

@@ -1,4 +1,4 @@
-"""What a column is used as, by its cells: numbers, dates, categories, or nothing."""
+"""The role of a column by its cells: numbers, dates, categories, or unused."""
 
 from __future__ import annotations
 
@@ -76,17 +76,17 @@ def decide(name: str, cells: ParsedCells, *, coded: bool, named: bool) -> TableC
 
 
 class _Amounts(NamedTuple):
-    """The finite numbers of a column but for those that stand for a missing one."""
+    """The finite numbers of a column, without codes for missing values."""
 
     known: NDArray[np.float64]  # in order
-    values: NDArray[np.float64]  # the different ones, ascending, and how often each comes
+    values: NDArray[np.float64]  # the different ones, ascending, with their counts
     counts: NDArray[np.int64]
 
 
 def _amounts(
     numbers: NDArray[np.float64], likely: Callable[[NDArray[np.float64]], NDArray[np.bool_]]
 ) -> tuple[_Amounts, tuple[float, ...]]:
-    """Sort the numbers of a column once; also return those that stand for a missing one."""
+    """Sort the numbers of a column once; also return its codes for missing values."""
     values, counts = np.unique(numbers[~np.isnan(numbers)], return_counts=True)
     absent = fill_values(values, counts, likely)
     known, kept = numbers[np.isfinite(numbers)], np.isfinite(values)
@@ -96,10 +96,10 @@ def _amounts(
 
 
 def _number_or_code(name: str, amounts: _Amounts, text: Any, named: bool) -> TableColumn | str:
-    """Decide what numbers are: amounts, yes and no, codes or ids.
+    """Decide what numbers are: amounts, flags, codes or ids.
 
-    Where all but one or two values are rare, or there is one beside missing cells, they are what
-    they would be as words: a rare flag tells nothing, whatever it is written as.
+    If all but one or two values are rare, or there is one beside missing cells, they are treated
+    like words: a rare flag is not informative, in any notation.
     """
     why = "" if named else _identity(name, amounts)
     values, counts = amounts.values, amounts.counts
@@ -126,10 +126,10 @@ def fill_values(
     counts: NDArray[np.int64],
     likely: Callable[[NDArray[np.float64]], NDArray[np.bool_]],
 ) -> tuple[float, ...]:
-    """Find numbers that stand for a missing one, such as -999 among temperatures.
+    """Find codes for missing values, such as -999 among temperatures.
 
-    They are written like one (`likely`), come again, but in less than half of the rows, and lie
-    farther from all others than these do from each other.
+    They look like one (`likely`), are repeated, but in less than half of the rows, and are
+    farther from all others than these from each other.
     """
     fills = likely(values) & (counts >= _FEWEST_FILLS) & (2 * counts < counts.sum())
     others = values[~fills & np.isfinite(values)]
@@ -141,7 +141,7 @@ def fill_values(
 
 
 def _is_fill(values: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Tell numbers that end in 97 to 99 after nines only, ends of types, and huge ones."""
+    """Return which numbers are 97 to 99 after nines only, limits of types, or huge."""
     size = np.abs(values)
     above = 10 ** (np.floor(np.log10(np.clip(size, 1, 1e19))) + 1)
     nines = (size >= 97) & (above - size <= 3) & (size == np.rint(size))
@@ -176,7 +176,7 @@ def may_name(name: str, cells: ParsedCells) -> int:
 
 
 def _identity(name: str, amounts: _Amounts) -> str:
-    """Return whether numbers are ids: the reason, or ``code`` where they come again."""
+    """Return why numbers are ids, or ``code`` if they are repeated; empty for amounts."""
     known, values, _ = amounts
     if not len(known) or not np.array_equal(values, np.rint(values)):
         return ""
@@ -203,9 +203,9 @@ def _numbers(name: str, amounts: _Amounts, form: str | None, role: Any) -> Table
 
 
 def _atom(values: NDArray[np.float64], counts: NDArray[np.int64]) -> tuple[float, float] | None:
-    """Find the number that far more rows have than any other, and their share.
+    """Find a number that far more rows have than any other, and their share.
 
-    Of whole numbers only where it is half of all: small counts have many zeros as they are.
+    Of integers only if it is half of all: small counts naturally have many zeros.
     """
     share = float(counts.max() / counts.sum())
     whole = np.array_equal(values, np.rint(values))

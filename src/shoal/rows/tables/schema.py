@@ -1,4 +1,4 @@
-"""What the columns of a table are, as learned from its rows: kept with a run, for new rows."""
+"""The schema of a table as learned from its rows; stored with a run, for new rows."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PROBABILITIES = (
     *(round(0.05 * step, 2) for step in range(1, 20)),
     *(0.98, 0.99, 0.995, 0.999, 1.0),
 )
-"""At which the quantiles of a column of numbers are kept."""
+"""The probabilities of the stored quantiles of a column of numbers."""
 
 OTHER, BLANK = "other", "missing"
 
@@ -29,15 +29,15 @@ OTHER, BLANK = "other", "missing"
 @dataclass(frozen=True)
 class TableColumn:
     name: str  # its header
-    role: Role  # what it is used as
-    form: str | None = None  # how dates are written; None where they are stored as such
-    # of numbers, and of dates in days since 1970, at `PROBABILITIES`
+    role: Role
+    form: str | None = None  # format of dates in text; None for dates stored as such
+    # of numbers, or of dates in days since 1970, at `PROBABILITIES`
     quantiles: tuple[float, ...] = ()
     step: float = 0.0  # the smallest difference between two of them, 1 for whole numbers
     values: tuple[str, ...] = ()  # the categories, the most common first
-    other: bool = False  # whether rarer values together, and missing cells, are a category more
-    blank: bool = False
-    absent: tuple[float, ...] = ()  # numbers that stand for a missing one
+    other: bool = False  # whether rarer values form another category
+    blank: bool = False  # whether missing cells form another category
+    absent: tuple[float, ...] = ()  # codes for missing values
     # a number that many rows have, and their share; `quantiles` are then those of the others
     atom: tuple[float, float] | None = None
 
@@ -51,8 +51,8 @@ class Schema:
     columns: tuple[TableColumn, ...]  # those that are used, in order
     name: str | None  # the column that names the rows
     left_out: tuple[tuple[str, str], ...]  # the others, and why they are not used
-    looked: int  # how many rows this was learned from
-    # rows from all over the table as `TableSource.read` gives them, the fullest ones: missing cells
+    looked: int  # number of rows it was learned from
+    # sampled rows as `TableSource.read` returns them, with the fewest gaps: missing cells
     # are filled from the most similar of them
     donors: NDArray[np.float64]
 

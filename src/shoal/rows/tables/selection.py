@@ -1,4 +1,4 @@
-"""Which columns of a table make the vectors, and which one names the rows."""
+"""The choice of the columns of vectors, and of the one that names the rows."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _ID = re.compile(r"(.*[_\s.-])?(id|uuid|index|key|row)|unnamed: 0", re.IGNORECAS
 _CAMEL_ID = re.compile(r".*[a-z](ID|Id)")
 NAMES = ("id", "name", "path", "file", "filename", "file_name", "uuid", "key", "image")
 _FEWEST_ROWS = 20
-# Named columns are of one scale up to this ratio: the narrowest then still carries 1/25 of the
-# variance of the widest. Numbered ones up to the other, from the middle one to the widest:
-# principal components and pixels differ by less, or lie about 0.
+# Named columns have one scale up to this ratio: the narrowest then still has 1/25 of the
+# variance of the widest. Numbered ones up to the other, from the median one to the widest:
+# principal components and pixels differ by less, or are centred on 0.
 _NAMED, _NUMBERED_RATIO = 5.0, 10.0
 _CENTRED = 0.25
 _LOST_ROWS = 0.05
@@ -29,9 +29,9 @@ _SPARSE, _SPARSE_COLUMNS = 0.8, 32
 
 @dataclass(frozen=True)
 class Picked:
-    columns: tuple[str, ...] | None = None  # the only ones to use; None for all that can be
-    leave_out: tuple[str, ...] = ()  # those not to use
-    categories: tuple[str, ...] = ()  # those whose numbers are codes: to be used as categories
+    columns: tuple[str, ...] | None = None  # the only ones to use; None for all
+    leave_out: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()  # whose numbers are codes
 
     def check(self, names: Sequence[str], label: str) -> None:
         options = ("--columns", "--leave-out", "--categories")
@@ -44,7 +44,7 @@ class Picked:
                     raise InputError(f"{option} {name}: {label} has no such column: {hint}")
 
     def among(self, names: Sequence[str], label: str) -> Picked:
-        """Put the names of columns for patterns such as ``e*``; raise for names of no column."""
+        """Expand patterns such as ``e*`` to column names; raise for unknown names."""
         columns = None if self.columns is None else _expanded(self.columns, names)
         leave_out, categories = (_expanded(g, names) for g in (self.leave_out, self.categories))
         found = Picked(columns, leave_out, categories)
@@ -58,18 +58,18 @@ class Picked:
         return name not in self.leave_out and (self.columns is None or name in self.columns)
 
     def names_row(self, name: str) -> bool:
-        """Return whether a column may name the rows: those asked for by name are used instead."""
+        """Return whether a column may name the rows: not if it is requested as a column to use."""
         return not self.is_named(name)
 
 
 @dataclass(frozen=True)
 class Chosen:
-    # positions of the columns that make the vectors; None for a table
+    # positions of the columns of vectors; None for a table
     vectors: tuple[int, ...] | None
     name: int | None = None  # position of the column that names the rows of vectors
-    # columns that are not used, each with the reason: ids, answers and, of vectors, words
+    # columns that are not used, each with the reason: ids, labels and, for vectors, words
     left_out: tuple[tuple[str, str], ...] = ()
-    why: str = ""  # why it is read so; empty where that was asked for
+    why: str = ""  # why it is read so; empty if that was requested
 
     @property
     def briefly(self) -> str:
@@ -86,7 +86,7 @@ class Chosen:
 
 
 NOTHING = Chosen(None)
-"""A table of which nothing is left out."""
+"""A table without unused columns."""
 
 
 def choose_columns(
@@ -97,13 +97,13 @@ def choose_columns(
     fixed: Mapping[str, str] | None = None,
     fitted: Sequence[str] | None = None,
 ) -> Chosen:
-    """Choose what columns are read as: by the whole file, whatever columns are picked of it.
+    """Choose how columns are read, by the whole file, whatever columns are selected.
 
     Vectors are numbers on one scale, whose columns are numbered (``e0``, ``e1``) or about as
-    wide as each other. Words, missing cells and scales of their own make a table.
+    wide as each other. Words, missing cells and different scales make a table.
 
-    `fixed` are columns that tell nothing of single rows, and why; `fitted` those that the
-    vectors of a run were made of, which are taken where all are there.
+    `fixed` are columns without information on single rows, and why; `fitted` those of the
+    vectors of a run, which are used if all exist.
     """
     _check(label, as_, picked)
     place = {column.name: at for at, column in enumerate(columns)}
@@ -181,7 +181,7 @@ def are_vectors(columns: Sequence[Column]) -> tuple[bool, str]:
         return False, f"{words[0]} is not a number"
     numbers = [column for column in columns if column.values > 1]
     if max((column.known for column in numbers), default=0) < _FEWEST_ROWS:
-        return True, "all columns are numbers"  # too few rows to tell a scale
+        return True, "all columns are numbers"  # too few rows to judge scales
     if len(numbered(numbers)) == len(numbers):
         why = _why_numbered(numbers)
         return not why, why or "the columns are numbered alike"
@@ -205,7 +205,7 @@ def _why_named(numbers: Sequence[Column]) -> str:
 
 
 def _why_numbered(numbers: Sequence[Column]) -> str:
-    least = min(column.missing for column in numbers)  # rows that lack all are no use
+    least = min(column.missing for column in numbers)  # rows without any numbers do not count
     kept = 1.0
     for column in numbers:
         kept *= 1 - (column.missing - least)

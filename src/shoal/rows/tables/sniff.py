@@ -1,7 +1,7 @@
-"""How a CSV file is written: delimiter, header, decimal sign, kinds of columns.
+"""Detection of a CSV file's dialect: delimiter, header, decimal sign, kinds of columns.
 
 Own code: DuckDB 2.0 reads 7 of 14 odd files of the tests wrongly or not at all (spaces, ``sep=``,
-decimal commas, units, broken rows, latin-1, UTF-16); clevercsv finds the delimiter alone.
+decimal commas, units, broken rows, latin-1, UTF-16); clevercsv finds only the delimiter.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from shoal.rows.handles import head_of
 from shoal.rows.tables.cells import is_missing
 from shoal.rows.tables.columns import Column
 
-# The pixels of an image in one cell are longer than the 128 KiB that csv takes by itself. The limit
-# is one for the whole process, and there is no other way to read such a cell.
+# The pixels of an image in one cell can exceed the limit of 128 KiB in csv. The limit
+# applies to the whole process, and there is no other way to read such a cell.
 csv.field_size_limit(max(csv.field_size_limit(), 1 << 26))
 
 _HEAD_BYTES = 1 << 20
 _HEAD_ROWS = 1000
-_DECLARED = re.compile(r"sep=([,;\t| ])\r?\n", re.IGNORECASE)  # what Excel says of the delimiter
+_DECLARED = re.compile(r"sep=([,;\t| ])\r?\n", re.IGNORECASE)  # Excel's line for the delimiter
 _DELIMITERS = ",;\t| "
 _MOSTLY = 0.9
 _NAME = re.compile(r"[^\W\d_]|[%°$€£]")  # in a name or a unit
@@ -42,25 +42,25 @@ _MANY, _FEW = 0.3, 0.05
 
 @dataclass(frozen=True)
 class Encoding:
-    name: str = "utf-8"  # as Python calls it, without a byte order mark
-    bom_bytes: int = 0  # how long the mark at the file's beginning is; 0 without one
+    name: str = "utf-8"  # in Python, without a byte order mark
+    bom_bytes: int = 0  # length of the byte order mark; 0 without one
 
     @property
     def unit(self) -> str:
-        """NumPy's type of the units that letters are made of, among them the ends of lines."""
+        """NumPy type of the code units, in which line ends are found."""
         return {"utf-16-le": "<u2", "utf-16-be": ">u2"}.get(self.name, "u1")
 
 
 @dataclass(frozen=True)
 class Dialect:
-    delimiter: str  # between cells, and within numbers
+    delimiter: str  # between cells
     decimal: str
-    # how many rows at the beginning are not data: they hold the columns' names, or Excel's word on
+    # number of rows before the data: the columns' names, or Excel's line for
     # the delimiter
     header: int
     names: tuple[str, ...]  # of the columns; ``column 1`` and so on without a header
-    encoding: Encoding = field(default_factory=Encoding)  # how its letters are encoded
-    units: str = ""  # the row below the names that is taken for units, if there is one
+    encoding: Encoding = field(default_factory=Encoding)
+    units: str = ""  # the row of units under the names, if there is one
 
 
 def _parse(cell: str, dialect: Dialect | None) -> float:
@@ -107,7 +107,7 @@ def sniff(path: Path) -> tuple[Dialect, list[Column]]:
 
 
 def has_second_header(rows: Sequence[Sequence[str]], decimal: str) -> bool:
-    """Return whether the second row belongs to the header: texts above columns of numbers."""
+    """Return whether the second row is part of the header: texts above columns of numbers."""
     if len(rows) < 4 or len(rows[0]) != len(rows[1]):
         return False
     body = rows[2:102]
@@ -124,14 +124,14 @@ def has_second_header(rows: Sequence[Sequence[str]], decimal: str) -> bool:
 
 
 def _titles(rows: Sequence[Sequence[str]], second: bool) -> list[str]:
-    """Name columns by one row, or by two where the first has the same names again and again."""
+    """Name columns by one row, or by two if names in the first are repeated."""
     first = list(rows[0])
     if not second:
         return first
-    for at in range(1, len(first)):  # a name above several columns may stand over the first alone
+    for at in range(1, len(first)):  # a name for several columns may be only above the first
         first[at] = first[at].strip() or first[at - 1]
     if len(set(first)) == len(first):
-        return list(rows[0])  # what stands below are units
+        return list(rows[0])  # the second row has units
     pairs = zip(first, rows[1], strict=True)
     return ["_".join(filter(None, (above.strip(), below.strip()))) for above, below in pairs]
 
@@ -142,7 +142,7 @@ def _trailing(rows: Sequence[Sequence[str]]) -> bool:
 
 
 def unique(names: Sequence[str]) -> tuple[str, ...]:
-    """Tell columns of one name apart.
+    """Make column names unique.
 
     >>> unique(["a", "b", "a", "a (2)", "a"])
     ('a', 'b', 'a (3)', 'a (2)', 'a (4)')
@@ -160,7 +160,7 @@ def unique(names: Sequence[str]) -> tuple[str, ...]:
 def _best_split(
     path: Path, text: str, given: str | None = None
 ) -> tuple[str, str, list[list[str]]]:
-    """Try delimiters and decimal signs; the one that gives the most numbers is right."""
+    """Return the delimiter and decimal sign that yield the most numbers, and the rows."""
     best: tuple[tuple[bool, bool, float, int, bool, int], str, str, list[list[str]]] | None = None
     for delimiter in given or _DELIMITERS:
         rows = _split(text, delimiter)
@@ -171,7 +171,7 @@ def _best_split(
             continue  # one name above many cells: the delimiter is within one column of text
         even = count >= _MOSTLY * len(rows)
         headed = len(rows[0]) == width > 1
-        sure = width > 1 and delimiter != " "  # words of a text are set apart by spaces too
+        sure = width > 1 and delimiter != " "  # spaces also separate words
         for decimal in ".," if delimiter != "," else ".":
             cells = [cell for row in rows[:100] for cell in row]
             numbers = sum(_number(cell, decimal) for cell in cells)
@@ -223,7 +223,7 @@ def _hold_numbers(cells: Sequence[str], title: str) -> bool:
 
 
 def _unlike(first: Sequence[str], body: Sequence[Sequence[str]]) -> bool:
-    """Return whether a row of text is none of those below, where values come again and again."""
+    """Return whether a row of text differs from those below, whose values are repeated."""
     columns = [[row[at].strip() for row in body if at < len(row)] for at in range(len(first))]
     again = any(len(set(cells)) <= len(cells) / 2 for cells in columns)
     apart = all(cell not in cells for cell, cells in zip(first, columns, strict=True))
@@ -231,7 +231,7 @@ def _unlike(first: Sequence[str], body: Sequence[Sequence[str]]) -> bool:
 
 
 def _numeric(cells: Sequence[str], decimal: str) -> bool:
-    try:  # the usual case, in a quarter of the time
+    try:  # fast path for the usual case: a quarter of the time
         plain = decimal == "." and not any("_" in cell for cell in cells)
         if plain and any(number == number for number in [float(cell) for cell in cells]):
             return True
@@ -243,7 +243,7 @@ def _numeric(cells: Sequence[str], decimal: str) -> bool:
 
 
 def find_encoding(head: bytes) -> Encoding:
-    r"""Find the encoding of a text by its first bytes: by its mark, its zero bytes, its validity.
+    r"""Find the encoding of a text from its byte order mark, zero bytes and validity.
 
     >>> find_encoding(b"\xff\xfea\0"), find_encoding(b"\0a\0,\0b\0\n").name
     (Encoding(name='utf-16-le', bom_bytes=2), 'utf-16-be')

@@ -1,4 +1,4 @@
-"""Numbers in the columns of a table as stored rows: a number, a list or a text a cell."""
+"""Numbers in the columns of a table as stored rows: numbers, lists or texts in cells."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from shoal.rows.tables.columns import column_title
 from shoal.rows.tables.table import Cells
 
 Parse = Callable[[Any, str], tuple[NDArray, dict[int, str]]]
-"""Makes rows of an Arrow table, with the decimal sign of its texts, and reasons for bad ones."""
+"""Converts an Arrow table, with the decimal sign of its texts, to rows and reasons for bad ones."""
 
 
 @dataclass(frozen=True, eq=False)
 class CellStore(AnyStore):
-    """Rows of numbers that are made of the cells of some columns whenever they are read."""
+    """Rows of numbers that are parsed from the cells of some columns at each read."""
 
     cells: Cells
-    columns: tuple[str, ...]  # those that are read for a row
+    columns: tuple[str, ...]  # that are read for a row
     name: str | None  # the column that names the rows
-    row_shape: tuple[int, ...]  # of a row
+    row_shape: tuple[int, ...]
     dtype: np.dtype[Any]
-    parse: Parse  # what makes rows of cells; picklable
+    parse: Parse  # picklable
     is_parsed = True
 
     @property
@@ -63,7 +63,7 @@ class CellStore(AnyStore):
 
 
 def parse_numbers(table: Any, decimal: str) -> tuple[NDArray[np.float32], dict[int, str]]:
-    """Make a vector of each row: float32 ``(n, columns)``, zero where it has a reason."""
+    """Convert rows to vectors, float32 ``(n, columns)``, with reasons for bad rows."""
     matrix, wrong = _matrix(table, decimal)
     with np.errstate(over="ignore", invalid="ignore"):
         vectors = np.ascontiguousarray(matrix, np.float32)
@@ -77,7 +77,7 @@ def parse_numbers(table: Any, decimal: str) -> tuple[NDArray[np.float32], dict[i
 
 
 def _matrix(table: Any, decimal: str) -> tuple[NDArray[np.float64], dict[int, str]]:
-    """Parse all cells, with a reason for each row with one that is neither a number nor missing."""
+    """Parse all cells, with a reason for each row with a cell that is not a number or missing."""
     if all(is_text_type(field.type) for field in table.schema):
         with suppress(pa.ArrowException):  # all columns at once: there may be thousands
             cells = pa.chunked_array([chunk for one in table.columns for chunk in one.chunks])
@@ -103,7 +103,7 @@ def _cast(column: Any, decimal: str) -> NDArray[np.float64]:
 
 
 def _each(column: Any, decimal: str) -> tuple[NDArray[np.float64], dict[int, str]]:
-    """Parse texts one by one; return those that are neither numbers nor missing, too."""
+    """Parse texts one by one; also return those that are neither numbers nor missing."""
     numbers, text = to_numbers(column, decimal), to_text(column)
     odd = np.flatnonzero(np.isnan(numbers) & np.asarray(text.is_valid())).tolist()
     return numbers, {row: plain(column)[row].as_py().strip() for row in odd}

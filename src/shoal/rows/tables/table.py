@@ -1,4 +1,4 @@
-"""Cells of a table as Arrow tables, a few rows at a time: one base for CSV, Parquet and memory."""
+"""Cells of a table as Arrow tables, some rows at a time: the base for CSV, Parquet and frames."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from shoal.rows.base import spread
 from shoal.rows.tables.cells import shortened
 
 Piece = tuple[Any, dict[int, str]]
-"""An Arrow table, and reasons for those of its rows that cannot be read."""
+"""An Arrow table, and reasons for its unreadable rows."""
 
 
 class Cells(ABC):
-    """Where a table's cells lie: picklable, readable from any thread or process."""
+    """The cells of a table: picklable, readable from any thread or process."""
 
     @property
     @abstractmethod
@@ -29,7 +29,7 @@ class Cells(ABC):
     @property
     @abstractmethod
     def n_rows(self) -> int:
-        """How many rows there are."""
+        """Number of rows."""
 
     @property
     def decimal(self) -> str:
@@ -53,13 +53,13 @@ class Cells(ABC):
 
     @abstractmethod
     def pieces(self, start: int, stop: int, columns: Sequence[str]) -> Iterator[Piece]:
-        """Go through columns of rows ``start..stop``, some megabytes at a time.
+        """Yield columns of rows ``start..stop``, some megabytes at a time.
 
-        Rows that cannot be read are null or empty, and their place in the piece has a reason.
+        Unreadable rows are null or empty, and have a reason by their position in the piece.
         """
 
     def batches(self, start: int, stop: int, column: str) -> Iterator[Piece]:
-        """Go through one column as `pieces` does, but let others read between."""
+        """Yield one column as `pieces` does, but let other threads read in between."""
         return self.pieces(start, stop, (column,))
 
     @abstractmethod
@@ -67,13 +67,13 @@ class Cells(ABC):
         """Return JSON-able facts that change when the data change."""
 
     def only(self, columns: Sequence[str]) -> Cells:
-        """Return the same rows, of which no more than these columns will be read."""
+        """Return the same rows, limited to these columns."""
         return self
 
     def cells(self, start: int, stop: int, columns: Sequence[str], *, whole: bool = False) -> Piece:
-        """Return columns of rows ``start..stop``, and reasons for rows that cannot be read.
+        """Return columns of rows ``start..stop``, and reasons for unreadable rows.
 
-        Long texts are cut (see `shortened`) unless they are asked for as a whole.
+        Long texts are cut (see `shortened`) unless `whole`.
         """
         found, bad, at = list[Any](), dict[int, str](), 0
         for table, reasons in self.pieces(start, stop, columns):
@@ -84,39 +84,39 @@ class Cells(ABC):
         return pa.concat_tables(found, promote_options="permissive"), bad
 
     def places(self, start: int, stop: int) -> list[str] | None:
-        """Return file and row of rows, where there are many files."""
+        """Return names of rows by file and row, if there are several files."""
         return None
 
     def some(self, count: int) -> NDArray[np.int64]:
-        """Return up to `count` rows from all over that are cheap to read together."""
+        """Return up to `count` rows from all over that are fast to read together."""
         return spread(self.n_rows, count)
 
     def count_values(self, column: str) -> int:
-        """Count the entries of a column of lists, or the rows where that is not known."""
+        """Return the number of entries of a column of lists, or of rows if that is unknown."""
         return self.n_rows
 
     def texts(self, start: int, stop: int, column: str) -> list[str]:
-        """Return a column as text, empty where a cell is."""
+        """Return a column as text, empty for missing cells."""
         values = self.cells(start, stop, [column])[0].column(0).to_pylist()
         return ["" if value is None else str(value).strip() for value in values]
 
 
 def selected(table: Any, columns: Sequence[str]) -> Any:
-    """Return columns of an Arrow table; ``a.b`` is what was read of a column ``a``."""
+    """Return columns of an Arrow table; ``a.b`` is a part of column ``a``."""
     have = set(table.column_names)
     tops = [name if name in have else name.partition(".")[0] for name in columns]
     return table.select(tops).rename_columns(list(columns))
 
 
 def unread(columns: Sequence[str], count: int) -> Any:
-    """Return a table of so many rows of null cells."""
+    """Return a table of `count` rows of null cells."""
     return pa.table([pa.nulls(count)] * len(columns), names=list(columns))
 
 
 def sample_cells(
     table: Cells, columns: Sequence[str], label: str, most: int, runs: int
 ) -> tuple[Any, NDArray[np.int64]]:
-    """Read some columns of all rows, or of runs of rows from all over; also give their numbers."""
+    """Read some columns of all rows, or of runs of rows from all over; also return row numbers."""
     runs = 1 if table.n_rows <= most else runs
     length = min(table.n_rows, most) // runs
     kept, rows = [], []
