@@ -155,9 +155,8 @@ def open_datasets(
 ) -> tuple[FileStore | Hdf5Rows | Hdf5Images, str, str | None]:
     """Open a dataset that all files have; return the store, its key and that of its labels.
 
-    The key of the labels is None if the files have no such dataset in common.
-
-    Contiguous datasets are read in place, others through h5py.
+    The key of the labels is None if the files have no such dataset in common. Contiguous
+    datasets are read in place, others through h5py.
     """
     listed = [{one.key: one for one in list_datasets(path)} for path in paths]
     wanted = None if key is None else key.strip("/")

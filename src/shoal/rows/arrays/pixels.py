@@ -98,7 +98,7 @@ def plan_pixels(
 
 
 def _channels_first(row_shape: tuple[int, ...]) -> bool:
-    """Tell ``(C, H, W)`` from ``(H, W, C)``.
+    """Distinguish ``(C, H, W)`` from ``(H, W, C)``.
 
     Channels come first if C is 1 or 3 and W is more than 4, or if the other two axes are equal.
     """

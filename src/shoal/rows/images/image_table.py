@@ -59,11 +59,9 @@ class Files:
     root: Path  # names are relative to it
     names: Names  # paths under `root`, or addresses
     # (n,): bytes, `GONE` if there was no file, `REDIRECTED` if its link changed; and nanoseconds
-    # not be read
     sizes: NDArray[np.int64]
     mtimes: NDArray[np.int64]
-    # (n,): a hash of the real path behind a symbolic link, 0 for other files; None
-    # without any
+    # (n,): a hash of the real path behind a symbolic link, 0 for others; None without links
     links: NDArray[np.uint64] | None = None
 
     def __len__(self) -> int:
@@ -211,8 +209,7 @@ class MembersStore(ListedStore):
     file: NDArray[np.int32]  # (n,): which file each row is in
     places: NDArray[np.int64]  # (n, 4): offset, packed size, size and checksum
     inner_names: Names  # in the file; empty without names
-    # (n, 2): where each row's label lies, and its size, -1 where there is none; None without
-    # any
+    # (n, 2): position and size of each row's label, -1 where it is missing; None without labels
     label_places: NDArray[np.int64] | None
     reasons: dict[int, str] = field(default_factory=dict)  # why some rows cannot be read
 
