@@ -130,7 +130,7 @@ def _choose(folder: _Folder) -> tuple[str, str]:
     data = [kind for kind in order if kind == "image" or not all(map(is_beside, kinds[kind]))]
     order = data or order
     if not order:
-        raise SourceError(_nothing(folder))
+        raise SourceError(_no_data_message(folder))
     first = order[0]
     if first == "image" and as_ in ("vectors", "table"):
         raise InputError(f"{root} is a folder of images: it cannot be read --as {as_}")
@@ -155,7 +155,7 @@ def _open_shards(folder: _Folder, kind: str, label: str) -> tuple[Source, list[s
     try:
         return open_shards(kind, folder.paths(names), label, folder.options), names
     except UnlikeError:
-        data = _alike(folder, kind)
+        data = _matching_files(folder, kind)
         if data is None:
             raise
         return open_shards(kind, folder.paths(data), label, folder.options), data
@@ -219,8 +219,7 @@ def readable_images(found: Found, names: Sequence[str]) -> list[str]:
     return [*names, *pipes, *found.closed]
 
 
-def _of_first(path: Path) -> str:
-    """Return a hint about a kind of file, from the name or first bytes of one of them."""
+def _kind_hint(path: Path) -> str:
     head = b""
     with suppress(OSError):
         head = head_of(path)
@@ -231,7 +230,7 @@ def _of_first(path: Path) -> str:
     return "" if kind is None else f"; {path.name} is {kind.what}: {kind.way}"
 
 
-def _nothing(folder: _Folder) -> str:
+def _no_data_message(folder: _Folder) -> str:
     root, names, extensions = folder.root, folder.found.names, folder.found.extensions
     usable = [name for name in names if name.lower().endswith(_SINGLE)]
     hint = f"; to read one file, give that file: {root / usable[0]}" if usable else ""
@@ -242,11 +241,11 @@ def _nothing(folder: _Folder) -> str:
         hint = "; compressed archives cannot be read in place: unpack them to plain .tar files"
     holds = ", ".join(f"{n:,} {ext or 'without extension'}" for ext, n in extensions.most_common(4))
     common = extensions.most_common(1)[0][0]
-    hint = hint or _of_first(root / next(name for name in names if extension(name) == common))
+    hint = hint or _kind_hint(root / next(name for name in names if extension(name) == common))
     return f"the folder {root} has no images (it holds {holds}): {_READ}{hint}"
 
 
-def _alike(folder: _Folder, kind: str) -> list[str] | None:
+def _matching_files(folder: _Folder, kind: str) -> list[str] | None:
     """Choose the files of a kind whose rows have one shape and are the data.
 
     None where a file that is not is numbered like those that are: a shard that is damaged or of
@@ -275,7 +274,7 @@ def _alike(folder: _Folder, kind: str) -> list[str] | None:
     return [names[at] for at in data[order[0]]]
 
 
-def _of_array(header: tuple[np.dtype[Any], tuple[int, ...]]) -> Hashable:
+def _row_type(header: tuple[np.dtype[Any], tuple[int, ...]]) -> Hashable:
     """Return type and shape of a row; None where rows are single numbers, such as labels."""
     dtype, shape = header
     return (dtype.str, shape[1:]) if len(shape) > 1 and shape[1:] != (1,) else None
@@ -283,8 +282,8 @@ def _of_array(header: tuple[np.dtype[Any], tuple[int, ...]]) -> Hashable:
 
 # What files whose rows go together have in common; None for files without rows.
 _SIGNATURES: dict[str, Callable[[Path], Hashable]] = {
-    "npy": lambda path: _of_array(npy_header(path)),
-    "idx": lambda path: _of_array(idx_header(path)),
+    "npy": lambda path: _row_type(npy_header(path)),
+    "idx": lambda path: _row_type(idx_header(path)),
     "hdf5": lambda path: frozenset(
         (one.key, one.dtype.str, one.shape[1:]) for one in list_datasets(path)
     ),

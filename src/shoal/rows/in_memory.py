@@ -87,7 +87,6 @@ def _of_list(items: Sequence[Any]) -> Any:
 
 
 def _of_items(items: Iterator[Any]) -> Any:
-    """Convert the items of a data set or an iterator, by the kind of the first one."""
     found = next(items, None)
     if found is None:
         raise InputError("there are no items: nothing to cluster")

@@ -223,10 +223,10 @@ _opening: int | None = None  # bytes for all reading before there is a plan
 def share(memory: int, kept: int | None = None, members: int | None = None) -> None:
     """Divide the memory between the caches of sources, and files with their pixels."""
     kept = usual_cache_bytes(memory) if kept is None else kept
-    _set(memory, kept, members_bytes(memory, memory) if members is None else members, None)
+    _set_limits(memory, kept, members_bytes(memory, memory) if members is None else members, None)
 
 
-def _set(memory: int, kept: int, members: int, opening: int | None) -> None:
+def _set_limits(memory: int, kept: int, members: int, opening: int | None) -> None:
     global _memory, _opening
     _memory, ReadCache.most, _opening = memory, kept, opening
     FILES.size = members // 5
@@ -258,12 +258,14 @@ def promised(memory: int) -> Iterator[None]:
     """Limit reading to `memory` bytes while there is no plan yet."""
     before = _memory, ReadCache.most, FILES.size + PIXELS.size, _opening
     left = memory - LIBRARIES - _OPENING
-    _set(memory, max(usual_cache_bytes(memory), left), members_bytes(memory, left), max(0, left))
+    _set_limits(
+        memory, max(usual_cache_bytes(memory), left), members_bytes(memory, left), max(0, left)
+    )
     try:
         yield
     finally:
         clear_read_caches()
-        _set(*before)
+        _set_limits(*before)
 
 
 def enough(needed: int) -> str:

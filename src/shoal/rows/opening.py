@@ -298,7 +298,6 @@ def _has_arrays(path: Path) -> bool:
 
 
 def _open_text(path: Path, options: SourceOptions) -> Source:
-    """Open a text file: a list of image paths, or a table."""
     if options.as_ in (None, "images") and options.schema is None:
         names = read_list(path, _LISTED)
         if names and not all(kind_of(name) == "image" for name in names):

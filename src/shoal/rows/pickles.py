@@ -46,7 +46,7 @@ def convert_pickles(paths: Sequence[Path]) -> str:
     found = [path for path in paths[:_MOST_FILES] if _looks_like_one(path)]
     if not found:
         return ""
-    batches = [path for path in found if _labels_of_cifar(_words(path))]
+    batches = [path for path in found if _cifar_label_key(_words(path))]
     return f'{found[0].name} is a pickle: {_WHY} python -c "{_conversion(batches or found[:1])}"'
 
 
@@ -62,8 +62,7 @@ def _words(path: Path) -> bytes:
     return b"" if path.suffix.lower() in _PACKED else both_ends(path, _LOOKED)
 
 
-def _labels_of_cifar(words: bytes) -> str:
-    """Return the key of the labels in a CIFAR-10 or CIFAR-100 batch; empty for other files."""
+def _cifar_label_key(words: bytes) -> str:
     key = next((key.decode() for key in _CIFAR_KEYS if key in words), "")
     return key if b"data" in words else ""
 
@@ -78,7 +77,7 @@ def _conversion(paths: Sequence[Path]) -> str:
     stem, words = names[0].split(".")[0], _words(paths[0])
     if b"pandas" in words:
         return f"import pandas; pandas.read_pickle({names[0]!r}).to_parquet('{stem}.parquet')"
-    labels = _labels_of_cifar(words)
+    labels = _cifar_label_key(words)
     if labels:
         opened = f"[pickle.load(open(f, 'rb'), encoding='latin1') for f in {names}]"
         return (

@@ -10,7 +10,7 @@ import tifffile
 from shoal.errors import SourceError
 from shoal.rows.images import tiff
 from shoal.rows.images.decode import decode, measure
-from shoal.rows.images.samples import _apart, read_samples
+from shoal.rows.images.samples import _unpack_bits, read_samples
 from shoal.rows.images.tiff_pages import extract
 
 RANDOM = np.random.default_rng(0)
@@ -110,7 +110,7 @@ def test_a_bomb_of_bands_is_refused_by_its_header():
 def test_packed_numbers_are_taken_apart_some_rows_at_a_time(bits):
     rows = RANDOM.integers(0, 256, (1500, 200 * bits), np.uint8)
     tracemalloc.start()
-    found = _apart(rows, SimpleNamespace(bits=bits, stored_width=1600), 1)
+    found = _unpack_bits(rows, SimpleNamespace(bits=bits, stored_width=1600), 1)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 2 * found.nbytes + (4 << 20)  # a bit took three bytes, of all rows at once

@@ -6,7 +6,7 @@ import pytest
 
 from shoal.errors import SourceError
 from shoal.rows.handles import inspect_file
-from shoal.rows.images.zips import list_zip, unpack, why_not
+from shoal.rows.images.zips import list_zip, reason_not_read, unpack
 
 
 def written(path, members, method=zipfile.ZIP_DEFLATED):
@@ -29,7 +29,7 @@ def test_members_come_out_as_the_standard_library_gives_them(tmp_path, method):
     found = list_zip(path)
     assert [info.filename for info in found] == ["b.jpg", "a/é.png", "empty.png"]
     assert all(unpacked(path, info) == members[info.filename] for info in found)
-    assert not any(map(why_not, found))
+    assert not any(map(reason_not_read, found))
 
 
 def test_an_archive_behind_other_bytes(tmp_path):
@@ -76,9 +76,9 @@ def test_damaged_deflate_has_a_reason(tmp_path):
 
 def test_other_methods_and_encryption_have_a_reason(tmp_path):
     (info,) = list_zip(written(tmp_path / "x.zip", {"a.jpg": b"x"}, zipfile.ZIP_BZIP2))
-    assert why_not(info) == "the member is packed by bzip2, which is not read: pack it by deflate"
+    assert reason_not_read(info) == "the member is packed by bzip2, which is not read: pack it by deflate"
     info.flag_bits |= 1
-    assert why_not(info) == "the member is encrypted"
+    assert reason_not_read(info) == "the member is encrypted"
 
 
 def test_unpacking_takes_the_memory_of_the_member_and_no_more(tmp_path):

@@ -79,7 +79,7 @@ class Handles:
                 found = do(handle)
             except Exception as error:
                 if handle.below is not None:
-                    _let_go(error)
+                    _clear_frames(error)
                     handle.close()
                     raise_trouble(handle.below)
                 self._kept.keep(part.path, handle, CACHE_BYTES)
@@ -101,7 +101,7 @@ def open_hdf5(path: Path) -> tuple[Any, Any]:
         try:
             return h5py.File(below, "r", rdcc_nbytes=CACHE_BYTES), below
         except Exception as error:
-            _let_go(error)
+            _clear_frames(error)
             raise_trouble(below)
             raise
     return h5py.File(path, "r", locking=False, rdcc_nbytes=CACHE_BYTES), None
@@ -113,8 +113,7 @@ def raise_trouble(below: Any) -> None:
         raise below.raw.trouble
 
 
-def _let_go(error: Exception) -> None:
-    """Clear the frames of a traceback, which keep the Python file under h5py alive."""
+def _clear_frames(error: Exception) -> None:
     clear_frames(error.__traceback__)
 
 

@@ -59,7 +59,7 @@ def idx_header(path: Path) -> tuple[np.dtype[Any], tuple[int, ...]]:
 def idx_store(path: Path) -> Store:
     dtype, shape = idx_header(path)
     if len(shape) == 1:
-        raise SourceError(_labels(path, shape[0]))
+        raise SourceError(_labels_message(path, shape[0]))
     offset = 4 + 4 * len(shape)
     if path.suffix == ".gz":
         return inflated(path, partial(load_idx, fresh_path(path)), dtype, shape)
@@ -90,7 +90,7 @@ def _header(file: BinaryIO) -> tuple[np.dtype[Any], tuple[int, ...]]:
     return np.dtype(_TYPES[magic[2]]), shape
 
 
-def _labels(path: Path, count: int) -> str:
+def _labels_message(path: Path, count: int) -> str:
     text = f"{path} is a file of {count:,} labels, not of images"
     images = path.with_name(path.name.replace("labels", "images").replace("idx1", "idx3"))
     if images != path and images.exists():

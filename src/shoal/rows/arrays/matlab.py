@@ -134,17 +134,15 @@ def _list(path: Path) -> list[Variable]:
 
 
 def _list_hdf5(path: Path) -> list[Variable]:
-    """List the arrays of a file of version 7.3: the workspace is its root."""
     with _readable(path), open_hdf5(path)[0] as file:
         return [
-            Variable(key, thing.shape[::-1], thing.dtype, _class(thing), chunk_bytes(thing))
+            Variable(key, thing.shape[::-1], thing.dtype, _matlab_class(thing), chunk_bytes(thing))
             for key, thing in file.items()
             if hasattr(thing, "dtype") and thing.shape
         ]
 
 
-def _class(dataset: Any) -> str:
-    """Return the MATLAB class of a dataset, or its type without one."""
+def _matlab_class(dataset: Any) -> str:
     found = dataset.attrs.get("MATLAB_class", str(dataset.dtype))
     return found.decode() if isinstance(found, bytes) else str(found)
 

@@ -161,11 +161,11 @@ def to_bytes(rows: NDArray, low: float, high: float) -> NDArray[np.uint8]:
     flat, found = rows.reshape(-1), np.empty(rows.size, np.uint8)
     for start in range(0, rows.size, _LEVELLED):  # some at a time, to use little memory
         piece = slice(start, start + _LEVELLED)
-        found[piece] = _levelled(flat[piece], low, high)
+        found[piece] = _scaled(flat[piece], low, high)
     return found.reshape(rows.shape)
 
 
-def _levelled(rows: NDArray, low: float, high: float) -> NDArray[np.float32 | np.float64]:
+def _scaled(rows: NDArray, low: float, high: float) -> NDArray[np.float32 | np.float64]:
     wide = np.float64 if rows.dtype.itemsize > 4 else np.float32
     with np.errstate(over="ignore", invalid="ignore"):
         values: NDArray[Any] = rows.astype(wide)

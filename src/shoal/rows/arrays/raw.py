@@ -32,7 +32,7 @@ def raw_store(
                 path.open("rb").close()
         size = part.size - offset
         if size < 0 or size % row_bytes:
-            raise SourceError(_misfit(path, max(size, 0), shape, kind))
+            raise SourceError(_size_message(path, max(size, 0), shape, kind))
         parts.append(replace(part, n_rows=size // row_bytes))
     if not any(part.n_rows for part in parts):
         raise SourceError(f"{paths[0]} is empty" if len(paths) == 1 else "all raw files are empty")
@@ -49,7 +49,7 @@ def parse_dtype(dtype: str | None) -> np.dtype[Any]:
     return found
 
 
-def _misfit(path: Path, size: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> str:
+def _size_message(path: Path, size: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> str:
     row = int(np.prod(shape)) * dtype.itemsize
     text = (
         f"{path} has {size:,} bytes, not a multiple of {show(shape)} {dtype} rows of {row:,} "

@@ -76,14 +76,14 @@ def _pictures(data: bytes) -> Iterator[tuple[int, int, int]]:
     """Yield start, end and number of pixels of the JPEG files that can be read as pictures."""
     at, left = data.find(_SOI), _MOST_STEPS
     while at >= 0 and left > 0:
-        end, pixels, steps = _follow(data, at, left)
+        end, pixels, steps = _follow_segments(data, at, left)
         left -= steps
         if pixels:
             yield at, end, pixels
         at = data.find(_SOI, end)
 
 
-def _follow(data: bytes, start: int, most: int) -> tuple[int, int, int]:
+def _follow_segments(data: bytes, start: int, most: int) -> tuple[int, int, int]:
     """Follow the segments of a JPEG: return its end, its pixels (0 if it is not one), the steps."""
     at, pixels, none = start + 2, 0, (start + len(_SOI), 0)
     for step in range(1, most):

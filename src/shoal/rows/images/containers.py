@@ -65,14 +65,14 @@ class MemberList:
         if links:
             found = {one.name: one for one in self.container.members(opened, self.file)}
             for row, link in links:
-                self._follow(row, link, found)
+                self._resolve_link(row, link, found)
 
     def _is_image(self, member: Member) -> bool:
         """Return whether a member is an image by its name; record labels, and count others."""
         if _is_hidden(member.name):
             return False
         if self.container.has_labels:
-            self._note_label(member)
+            self._record_label(member)
         ending = os.path.splitext(member.name)[1].lower().decode("utf-8", "replace")
         if not (self.container.has_labels and ending == _LABEL):
             self.kinds[ending] += 1
@@ -96,7 +96,7 @@ class MemberList:
         self.places.extend((member.offset, member.packed, member.size, member.crc))
         self.labels.extend((0, -1))
 
-    def _note_label(self, member: Member) -> None:
+    def _record_label(self, member: Member) -> None:
         """Record a label for the images of its sample, whose members follow each other."""
         folder, slash, name = member.name.rpartition(b"/")
         key = folder + slash + name.split(b".")[0]
@@ -114,7 +114,7 @@ class MemberList:
                 self.has_labels = True
         self._label, self._first = (0, -1), len(self)
 
-    def _follow(self, row: int, link: Member, found: dict[bytes, Member]) -> None:
+    def _resolve_link(self, row: int, link: Member, found: dict[bytes, Member]) -> None:
         aim = link
         for _ in range(_MOST_LINKS):
             if not aim.target:
@@ -129,7 +129,6 @@ class MemberList:
 
 
 def _is_hidden(name: bytes) -> bool:
-    """Return whether a name is hidden, or of a file that an operating system adds."""
     if not name.startswith(b".") and b"/." not in name and b"__MACOSX" not in name:
         return name.rpartition(b"/")[2].lower() in _JUNK
     return any(part.startswith(b".") or part == b"__MACOSX" for part in name.split(b"/"))
@@ -154,7 +153,7 @@ def list_containers(
     for one in lists[1:]:
         all_of.extend(one)
     if len(all_of.reasons) == len(all_of):
-        raise SourceError(_nothing(paths, label, all_of))
+        raise SourceError(_no_images_message(paths, label, all_of))
     files = [one.file for one in lists]
     names = [
         os.fsencode(str(one.path) if "://" in str(one.path) else os.path.abspath(one.path))
@@ -177,7 +176,7 @@ def list_containers(
     return lists[0].container.chosen(store, label, key), all_of.kinds
 
 
-def _nothing(paths: Sequence[Path], label: str, members: MemberList) -> str:
+def _no_images_message(paths: Sequence[Path], label: str, members: MemberList) -> str:
     container = members.container
     if not container.has_names:
         why = f": {members.reasons[0]}" if len(members) else ""

@@ -64,7 +64,7 @@ def decode(
     images are decoded one at a time, for any number of threads.
     """
     with reasons_for_errors():
-        data, turned = _finished(data)
+        data, turned = _camera_preview(data)
         raster = decode_jpeg(data, request, turned) if data[:3] == JPEG else None
         if raster is None and is_tiff(data):
             data, raster = _decode_tiff(data, request, reading)
@@ -87,7 +87,7 @@ def reasons_for_errors() -> Iterator[None]:
 
 def measure(data: bytes) -> tuple[int, int]:
     with reasons_for_errors():
-        data, turned = _finished(data)
+        data, turned = _camera_preview(data)
         if is_tiff(data):
             first = tiff_picture(data)[0]
             size, orientation = (first.layout.height, first.layout.width), first.orientation
@@ -99,7 +99,7 @@ def measure(data: bytes) -> tuple[int, int]:
         return size[::-1] if orientation in SIDEWAYS else size
 
 
-def _finished(data: bytes) -> tuple[bytes, int | None]:
+def _camera_preview(data: bytes) -> tuple[bytes, int | None]:
     """Return the picture in a camera raw file and its orientation; other files unchanged."""
     if data[:3] == JPEG or not is_raw(data):
         return data, None
@@ -180,7 +180,7 @@ def needed_bytes(picture: ImageFile.ImageFile, factor: int, data: bytes) -> int:
     each = _MODE_BYTES.get(picture.mode, 4) + (_OUT_BYTES if factor == 1 else 1)
     needed = height * width * (each + _FORMAT_BYTES.get(picture.format or "", 0))
     if isinstance(picture, TiffImagePlugin.TiffImageFile):
-        needed += 4 * _piece(picture)
+        needed += 4 * _piece_pixels(picture)
     if picture.format == "JPEG":
         needed += coefficient_bytes(data)
     check_bytes(height, width, needed)
@@ -193,8 +193,7 @@ def needed_bytes(picture: ImageFile.ImageFile, factor: int, data: bytes) -> int:
     return needed
 
 
-def _piece(picture: TiffImagePlugin.TiffImageFile) -> int:
-    """Return the pixels of a TIFF's strip or tile, which is decoded as a whole."""
+def _piece_pixels(picture: TiffImagePlugin.TiffImageFile) -> int:
     rows, across, down = (picture.tag_v2.get(tag, 0) for tag in _TIFF_PIECES)
     strip = min(rows, picture.height) * picture.width if isinstance(rows, int) else 0
     tile = across * down if isinstance(across, int) and isinstance(down, int) else 0

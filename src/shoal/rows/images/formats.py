@@ -159,7 +159,7 @@ def check_bytes(height: int, width: int, needed: int) -> None:
 def check_sums(data: bytes) -> None:
     """Raise `SourceError` if the checksum of a chunk with pixels is wrong."""
     view = memoryview(data)
-    for kind, start, end in _chunks(view):
+    for kind, start, end in _png_chunks(view):
         sum_of = int.from_bytes(view[end : end + 4], "big")
         if kind == b"IDAT" and zlib.crc32(view[start - 4 : end]) != sum_of:
             raise SourceError(f"the image is damaged: the checksum at byte {end:,} is wrong")
@@ -168,7 +168,9 @@ def check_sums(data: bytes) -> None:
 def find_exif(data: bytes) -> bytes | None:
     """Return the body of the eXIf chunk, which may come after the pixels; None without one."""
     view = memoryview(data)
-    return next((bytes(view[at:end]) for kind, at, end in _chunks(view) if kind == b"eXIf"), None)
+    return next(
+        (bytes(view[at:end]) for kind, at, end in _png_chunks(view) if kind == b"eXIf"), None
+    )
 
 
 @contextmanager
@@ -179,7 +181,7 @@ def room_for_pixels(height: int, width: int, needed: int) -> Iterator[None]:
         yield
 
 
-def _chunks(view: memoryview) -> Iterator[tuple[bytes, int, int]]:
+def _png_chunks(view: memoryview) -> Iterator[tuple[bytes, int, int]]:
     """Yield a PNG's chunks before IEND (W3C PNG, 5.3): kind, start and end of the body."""
     at = 8
     while at + 12 <= len(view):

@@ -43,7 +43,7 @@ def decode_jpeg(data: bytes, request: ImageRequest, turned: int | None = None) -
         with JpegImagePlugin.JpegImageFile(io.BytesIO(data)) as picture:
             orientation = orientation_of(picture)
     size = header.height, header.width
-    eighths = _eighths(size, request, orientation in SIDEWAYS)
+    eighths = _scale_in_eighths(size, request, orientation in SIDEWAYS)
     least = -(-size[0] * eighths // 8), -(-size[1] * eighths // 8)
     colours = "GRAY" if header.space == "Gray" or request.channels == 1 else "RGB"
     needed = least[0] * least[1] * 3 + header.coefficients
@@ -59,7 +59,6 @@ def decode_jpeg(data: bytes, request: ImageRequest, turned: int | None = None) -
 
 
 def _read_header(data: bytes) -> _Header | None:
-    """Read the header of a JPEG file; None if it has faults."""
     try:
         height, width, space, _ = simplejpeg.decode_jpeg_header(data)
     except ValueError:
@@ -116,7 +115,7 @@ def _check_passes(header: _Header) -> None:
         )
 
 
-def _eighths(size: tuple[int, int], request: ImageRequest, sideways: bool) -> int:
+def _scale_in_eighths(size: tuple[int, int], request: ImageRequest, sideways: bool) -> int:
     """Choose the scale in eighths: 8, 4, 2 or 1, which are fast to decode."""
     least = request.least_of(size[::-1] if sideways else size)
     if not all(least):

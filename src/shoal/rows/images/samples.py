@@ -72,9 +72,9 @@ def read_samples(pages: Sequence[Directory]) -> NDArray[Any]:
         count = page.layout.samples
         if page.layout.separate:
             for sample in range(count):
-                found[..., at + sample] = _unpacked(page, sample)[..., 0]
+                found[..., at + sample] = _page_numbers(page, sample)[..., 0]
         else:
-            found[..., at : at + count] = _unpacked(page, None)
+            found[..., at : at + count] = _page_numbers(page, None)
         at += count
     return found
 
@@ -86,7 +86,7 @@ def _dtype(page: Directory) -> np.dtype[Any]:
     return np.dtype(f"{page.file.order}{_KINDS.get(layout.format, 'u')}{size}")
 
 
-def _unpacked(page: Directory, sample: int | None) -> NDArray[Any]:
+def _page_numbers(page: Directory, sample: int | None) -> NDArray[Any]:
     """Return the numbers of a page, or of one of its samples, ``(H, W, S)``."""
     layout = page.layout
     beside = 1 if layout.separate else layout.samples
@@ -97,13 +97,13 @@ def _unpacked(page: Directory, sample: int | None) -> NDArray[Any]:
     if rows.shape != (layout.height, row_bytes(layout.stored_width, beside, layout.bits)):
         raise SourceError("the image is damaged: its rows have another length than it says")
     if layout.bits % 8 or layout.bits < 8:
-        numbers = _apart(rows, layout, beside)
+        numbers = _unpack_bits(rows, layout, beside)
     else:
-        numbers = _added_up(rows, page, beside)
+        numbers = _undo_predictor(rows, page, beside)
     return numbers.reshape(layout.height, -1, beside)[:, : layout.width]
 
 
-def _apart(rows: NDArray[np.uint8], layout: Layout, beside: int) -> NDArray[Any]:
+def _unpack_bits(rows: NDArray[np.uint8], layout: Layout, beside: int) -> NDArray[Any]:
     """Unpack numbers of fewer than 8 bits, scaled to 0..255, or of 12 bits."""
     count = layout.stored_width * beside
     found = np.empty((len(rows), count), np.uint8 if layout.bits < 8 else np.uint16)
@@ -119,19 +119,17 @@ def _apart(rows: NDArray[np.uint8], layout: Layout, beside: int) -> NDArray[Any]
     return found
 
 
-def _added_up(rows: NDArray[np.uint8], page: Directory, beside: int) -> NDArray[Any]:
-    """Return the numbers of rows, with the predictor of each tile undone."""
+def _undo_predictor(rows: NDArray[np.uint8], page: Directory, beside: int) -> NDArray[Any]:
     layout, dtype = page.layout, _dtype(page)
     if layout.predictor not in (_DIFFERENCES, _FLOAT_DIFFERENCES):
         return rows.view(dtype)
     step = (layout.tile or layout.width) * beside * dtype.itemsize
     parts = [rows[:, at : at + step] for at in range(0, rows.shape[1], step)]
-    added = _floats if layout.predictor == _FLOAT_DIFFERENCES else _sums
+    added = _undo_float_predictor if layout.predictor == _FLOAT_DIFFERENCES else _undo_differences
     return np.concatenate([added(part, dtype, beside) for part in parts], axis=1)
 
 
-def _sums(rows: NDArray[np.uint8], dtype: np.dtype[Any], beside: int) -> NDArray[Any]:
-    """Undo horizontal differencing of whole numbers, which wrap around."""
+def _undo_differences(rows: NDArray[np.uint8], dtype: np.dtype[Any], beside: int) -> NDArray[Any]:
     whole = np.dtype(f"{dtype.byteorder}u{dtype.itemsize}")
     found = np.ascontiguousarray(rows).view(whole).astype(whole.newbyteorder("="))
     each = found.reshape(len(rows), -1, beside)
@@ -142,7 +140,9 @@ def _sums(rows: NDArray[np.uint8], dtype: np.dtype[Any], beside: int) -> NDArray
     )
 
 
-def _floats(rows: NDArray[np.uint8], dtype: np.dtype[Any], beside: int) -> NDArray[Any]:
+def _undo_float_predictor(
+    rows: NDArray[np.uint8], dtype: np.dtype[Any], beside: int
+) -> NDArray[Any]:
     """Undo the floating point predictor (Adobe Photoshop TIFF Technical Note 3).
 
     The bytes of a row are regrouped: first those of all numbers, then the second, most

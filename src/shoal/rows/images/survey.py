@@ -58,7 +58,7 @@ class _Seen:
 
     def look(self, store: EncodedStore, rows: list[int]) -> None:
         """Survey rows: sizes from their headers, and pixels until one image has colours."""
-        for row, blob in _rows(store, rows):
+        for row, blob in _read_rows(store, rows):
             self.looked += 1
             try:
                 self._add(checked(blob))
@@ -174,8 +174,7 @@ def make_encoded_source(
     )
 
 
-def _rows(store: EncodedStore, rows: list[int]) -> Iterator[tuple[int, bytes | SourceError]]:
-    """Yield the bytes of ascending rows, adjacent rows read together."""
+def _read_rows(store: EncodedStore, rows: list[int]) -> Iterator[tuple[int, bytes | SourceError]]:
     ends = [at for at in range(1, len(rows)) if rows[at] != rows[at - 1] + 1]
     spans = [rows[a:b] for a, b in pairwise([0, *ends, len(rows)])] if rows else []
     if store.is_remote:  # each span is a request: many at a time

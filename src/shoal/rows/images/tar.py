@@ -24,7 +24,7 @@ _SEARCHED = 1 << 20
 
 
 @dataclass
-class _Notes:
+class _ExtendedHeaders:
     """Extended headers for the next member, and for all that follow."""
 
     own: dict[bytes, bytes] = field(default_factory=dict)
@@ -53,7 +53,7 @@ class TarArchive(Container):
 
 def scan(headers: Headers, size: int) -> Iterator[Member]:
     """Yield the members of an archive of `size` bytes, without folders."""
-    at, notes = 0, _Notes()
+    at, notes = 0, _ExtendedHeaders()
     while at + BLOCK <= size:
         block = headers.read(at, BLOCK)
         if not block.strip(b"\0"):
@@ -65,17 +65,17 @@ def scan(headers: Headers, size: int) -> Iterator[Member]:
             yield Member(DAMAGED, at, 0, 0, reason=reason, is_damage=True)
             if found is None:
                 return
-            at, notes = found, _Notes()
+            at, notes = found, _ExtendedHeaders()
             continue
         length, kind = _number(block[124:136]), block[156:157]
         if kind in b"xgLK" and kind:
-            _note(notes, kind, headers, at + BLOCK, min(length, size - at - BLOCK))
+            _read_extended_header(notes, kind, headers, at + BLOCK, min(length, size - at - BLOCK))
             at += BLOCK + _padded(length)
             continue
         length = int(notes.get(b"size") or length)
         at += BLOCK
         if kind == _SPARSE and block[482]:
-            at = _behind_extensions(headers, at)
+            at = _after_sparse_headers(headers, at)
         yield from _member(block, kind, at, length, size, notes)
         at += 0 if kind in (_LINK, _SYMLINK, _FOLDER) else length
         notes.own.clear()
@@ -88,7 +88,7 @@ def scan(headers: Headers, size: int) -> Iterator[Member]:
 
 
 def _member(
-    block: bytes, kind: bytes, at: int, length: int, size: int, notes: _Notes
+    block: bytes, kind: bytes, at: int, length: int, size: int, notes: _ExtendedHeaders
 ) -> Iterator[Member]:
     name = notes.get(b"GNU.sparse.name") or notes.get(b"path") or _name(block)
     name = name.removeprefix(b"./")
@@ -145,8 +145,9 @@ def _padded(length: int) -> int:
     return -(-length // BLOCK) * BLOCK
 
 
-def _note(notes: _Notes, kind: bytes, headers: Headers, at: int, length: int) -> None:
-    """Record an extended header: a long name (L), a long target (K), or pax (x, g)."""
+def _read_extended_header(
+    notes: _ExtendedHeaders, kind: bytes, headers: Headers, at: int, length: int
+) -> None:
     data = headers.read(at, min(length, _MOST_PAX))
     if kind == b"L":
         notes.own[b"path"] = data.split(b"\0")[0]
@@ -170,7 +171,7 @@ def _pax(data: bytes) -> dict[bytes, bytes]:
     return records
 
 
-def _behind_extensions(headers: Headers, at: int) -> int:
+def _after_sparse_headers(headers: Headers, at: int) -> int:
     while True:
         block = headers.read(at, BLOCK)
         at += BLOCK

@@ -122,7 +122,6 @@ class TFRecord(Container):
 
 
 def _scan(headers: Headers, size: int) -> Iterator[Member]:
-    """Yield the records by their lengths; if the file is cut off, the last one has a reason."""
     at, reason = 0, ""
     while at < size and not reason:
         head = headers.read(at, _HEAD)

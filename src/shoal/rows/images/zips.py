@@ -40,7 +40,7 @@ class ZipArchive(Container):
                 min(info.compress_size, _MOST),
                 min(info.file_size, _MOST),
                 info.CRC,
-                reason=why_not(info),
+                reason=reason_not_read(info),
             )
 
     def unpack(self, opened: Opened, offset: int, packed: int, size: int, crc: int) -> bytes:
@@ -59,7 +59,7 @@ def list_zip(path: Path) -> list[zipfile.ZipInfo]:
     return sorted(members, key=lambda info: info.header_offset)
 
 
-def why_not(info: zipfile.ZipInfo) -> str:
+def reason_not_read(info: zipfile.ZipInfo) -> str:
     if info.flag_bits & _ENCRYPTED:
         return "the member is encrypted"
     if info.compress_type not in (_STORED, _DEFLATED):

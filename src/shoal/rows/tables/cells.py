@@ -234,7 +234,7 @@ def _amount(cell: str | None, decimal: str) -> float | None:
     """Parse a number with thousands separators, a currency or a percent sign; None for others."""
     match = _AMOUNT.fullmatch(cell or "")
     if not match:
-        return _named(cell)
+        return _special_number(cell)
     text = match[1] + match[2].strip()
     marks = (".’'" if decimal == "," else ",’'") + r"\s"
     point = re.escape(decimal)
@@ -246,7 +246,7 @@ def _amount(cell: str | None, decimal: str) -> float | None:
         return None
 
 
-def _named(cell: str | None) -> float | None:
+def _special_number(cell: str | None) -> float | None:
     try:
         found = float(cell or "") if "_" not in (cell or "") else math.nan
     except ValueError:

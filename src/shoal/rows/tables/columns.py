@@ -200,7 +200,7 @@ def find_answers(columns: Sequence[Column], *, aside: bool = False) -> dict[str,
     if {"cluster", "confidence"} <= own and own & {"outlier", "unknown"}:
         found |= {name: "written by Shoal" for name in own if name != "cluster"}
     rest = [c for c in columns if c.name not in found]
-    found |= {c.name: _reason(c) for c in _beside_vectors(rest)}
+    found |= {c.name: _reason(c) for c in _code_columns(rest)}
     left = [c for c in columns if c.name not in found]
     return found if aside or any(c.values > 1 and (c.numeric or c.is_code) for c in left) else {}
 
@@ -234,8 +234,7 @@ def _words(column: Column) -> str:
     return "_".join(word.lower() for word in _WORDS.split(column.name) if word)
 
 
-def _beside_vectors(columns: Sequence[Column]) -> list[Column]:
-    """Find columns of codes beside many of fractions, by any name."""
+def _code_columns(columns: Sequence[Column]) -> list[Column]:
     floats = [c for c in columns if c.numeric and not c.whole]
     others = [c for c in columns if c.values > 1 and (c.whole or not c.numeric)]
     family = numbered(floats)

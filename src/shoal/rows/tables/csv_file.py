@@ -71,7 +71,7 @@ class CsvCells(Stamped, Cells):
             self.check_unchanged()
             with self.path.open("rb") as file:
                 while start < stop:
-                    first, end = self._run(start, stop)
+                    first, end = self._pieces_from(start, stop)
                     high = min(stop, int(self.firsts[end]))
                     yield self._rows_of(file, first, end, start, high, names)
                     start = high
@@ -79,7 +79,7 @@ class CsvCells(Stamped, Cells):
             reason = f"{self.path.name} cannot be read: {because(error)}"
             yield _blank(names, stop - start), dict.fromkeys(range(stop - start), reason)
 
-    def _run(self, start: int, stop: int) -> tuple[int, int]:
+    def _pieces_from(self, start: int, stop: int) -> tuple[int, int]:
         """Choose the pieces to read from row `start` on: some megabytes, or one larger piece."""
         first = int(np.searchsorted(self.firsts, start, side="right")) - 1
         last = int(np.searchsorted(self.firsts, stop, side="left"))

@@ -152,12 +152,12 @@ class CellImages(EncodedStore):
             row += len(bad)
 
     def _pathless(self, row: int) -> SourceError:
-        path = self._of(self.column.path, row, row + 1)[0] if self.column.path else None
+        path = self._texts_of(self.column.path, row, row + 1)[0] if self.column.path else None
         return SourceError(f"the cell has no bytes, only the path {path}" if path else _EMPTY)
 
     def names(self, start: int, stop: int) -> list[str] | None:
         if self.name_column is not None:
-            return [value or "" for value in self._of(self.name_column, start, stop)]
+            return [value or "" for value in self._texts_of(self.name_column, start, stop)]
         return self.cells.places(start, stop)
 
     @property
@@ -167,11 +167,11 @@ class CellImages(EncodedStore):
     def labels(self) -> list[str | None] | None:
         if self.label_column is None:
             return None
-        texts = self._of(self.label_column, 0, self.n_rows)
+        texts = self._texts_of(self.label_column, 0, self.n_rows)
         names = {str(at): name for at, name in enumerate(self.classes)}
         return [text if text is None else names.get(text, text) for text in texts]
 
-    def _of(self, column: str, start: int, stop: int) -> list[str | None]:
+    def _texts_of(self, column: str, start: int, stop: int) -> list[str | None]:
         return _texts(one_array(self._beside[column].cells(start, stop, [column])[0].column(0)))
 
     def some(self, count: int) -> NDArray[np.int64]:
@@ -182,14 +182,14 @@ class CellImages(EncodedStore):
 
 
 def _texts(array: Any) -> list[str | None]:
-    array = _only(array)[0] if is_list(array.type) else array
+    array = _single_entries(array)[0] if is_list(array.type) else array
     array = pc.struct_field(array, "path") if pa.types.is_struct(array.type) else plain(array)
     return [None if value is None else str(value) for value in array.to_pylist()]
 
 
 def _blobs(values: Any, column: ImageColumn) -> Iterator[bytes | SourceError | None]:
     """Yield the bytes of cells, or why they are not available; None for empty cells."""
-    values, counts = _only(values) if column.listed else (values, None)
+    values, counts = _single_entries(values) if column.listed else (values, None)
     values = pc.struct_field(values, "bytes") if column.nested else values
     for at, value in enumerate(values):
         if counts is not None and counts[at] > 1:
@@ -201,7 +201,7 @@ def _blobs(values: Any, column: ImageColumn) -> Iterator[bytes | SourceError | N
             yield None
 
 
-def _only(lists: Any) -> tuple[Any, NDArray[np.int64]]:
+def _single_entries(lists: Any) -> tuple[Any, NDArray[np.int64]]:
     """Return the only entry of each list, null for other lists; and the lengths."""
     counts = np.asarray(lists.value_lengths().fill_null(0), np.int64)
     ends = np.cumsum(counts)

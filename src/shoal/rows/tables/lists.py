@@ -150,10 +150,10 @@ def to_arrays(column: Any, shape: tuple[int, ...]) -> tuple[NDArray, dict[int, s
     out = np.zeros((n, *shape), leaf.to_pandas_dtype())
     out[at[~missing]] = numbers[~missing]
     bad = np.setdiff1d(np.arange(n), at[~missing]).tolist()
-    return out, {row: _why(whole[row].as_py(), shape) for row in bad}
+    return out, {row: _reason(whole[row].as_py(), shape) for row in bad}
 
 
-def _why(cell: Any, shape: tuple[int, ...]) -> str:
+def _reason(cell: Any, shape: tuple[int, ...]) -> str:
     if len(shape) > 1 or (cell is not None and len(cell) == shape[0]):
         return f"the cell does not have {show(shape)} numbers"
     had = "is empty" if cell is None else f"has {len(cell)} numbers"

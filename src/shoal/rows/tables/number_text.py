@@ -62,7 +62,9 @@ def parse(texts: Any, length: int) -> tuple[NDArray[np.float32], dict[int, str]]
             try:
                 data[row] = np.asarray(lists[row].values.cast(pa.float32()))
             except pa.ArrowException:
-                bad[row] = f"the cell holds {_odd(lists[row].as_py())!r:.40}, not a number"
+                bad[row] = (
+                    f"the cell holds {_first_non_number(lists[row].as_py())!r:.40}, not a number"
+                )
     return data, bad
 
 
@@ -78,7 +80,7 @@ def _split(texts: Any) -> Any:
     return pc.if_else(pc.equal(words, ""), pa.scalar([], pa.list_(pa.string())), lists)
 
 
-def _odd(words: Sequence[str]) -> str:
+def _first_non_number(words: Sequence[str]) -> str:
     for word in words:
         try:
             float(word)

@@ -126,13 +126,12 @@ def largest_entry(chunk: Any, read: ReadAt) -> int:
         if chunk.compression != "UNCOMPRESSED":
             codec = _CODECS.get(chunk.compression, chunk.compression.lower())
             data = pa.decompress(data, most, codec, asbytes=True)
-        return max(_entries(data), default=0)
+        return max(_entry_lengths(data), default=0)
     except (IndexError, KeyError, ValueError, TypeError, OSError, pa.ArrowException, struct.error):
         return most  # all of it, if it cannot be decoded
 
 
-def _entries(data: bytes) -> Iterator[int]:
-    """Yield the lengths of a dictionary's texts, each stored before its text."""
+def _entry_lengths(data: bytes) -> Iterator[int]:
     at = 0
     while at < len(data):
         (length,) = struct.unpack_from("<I", data, at)

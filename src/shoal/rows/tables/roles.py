@@ -63,7 +63,7 @@ def decide(name: str, cells: ParsedCells, *, coded: bool, named: bool) -> TableC
         return _category(name, text)
     numbers = cells.numbers
     if is_number_type(kind) or (~np.isnan(numbers)).sum() >= _MOSTLY * known:
-        amounts, absent = _amounts(numbers, _is_fill)
+        amounts, absent = _sorted_amounts(numbers, _is_missing_code)
         text = pc.if_else(np.isin(numbers, absent), None, text) if absent else text
         found = _number_or_code(name, amounts, text, named)
         return found if isinstance(found, str) else replace(found, absent=absent)
@@ -83,12 +83,12 @@ class _Amounts(NamedTuple):
     counts: NDArray[np.int64]
 
 
-def _amounts(
+def _sorted_amounts(
     numbers: NDArray[np.float64], likely: Callable[[NDArray[np.float64]], NDArray[np.bool_]]
 ) -> tuple[_Amounts, tuple[float, ...]]:
     """Sort the numbers of a column once; also return its codes for missing values."""
     values, counts = np.unique(numbers[~np.isnan(numbers)], return_counts=True)
-    absent = fill_values(values, counts, likely)
+    absent = missing_codes(values, counts, likely)
     known, kept = numbers[np.isfinite(numbers)], np.isfinite(values)
     if absent:
         known, kept = known[~np.isin(known, absent)], kept & ~np.isin(values, absent)
@@ -116,12 +116,12 @@ def _number_or_code(name: str, amounts: _Amounts, text: Any, named: bool) -> Tab
 
 
 def _dates(name: str, days: NDArray[np.float64], form: str | None) -> TableColumn | str:
-    amounts, absent = _amounts(days, lambda values: np.isin(values, _FILL_DAYS))
+    amounts, absent = _sorted_amounts(days, lambda values: np.isin(values, _FILL_DAYS))
     found = _numbers(name, amounts, form, "date")
     return found if isinstance(found, str) else replace(found, absent=absent)
 
 
-def fill_values(
+def missing_codes(
     values: NDArray[np.float64],
     counts: NDArray[np.int64],
     likely: Callable[[NDArray[np.float64]], NDArray[np.bool_]],
@@ -140,7 +140,7 @@ def fill_values(
     return tuple(values[fills & away].tolist())
 
 
-def _is_fill(values: NDArray[np.float64]) -> NDArray[np.bool_]:
+def _is_missing_code(values: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Return which numbers are 97 to 99 after nines only, limits of types, or huge."""
     size = np.abs(values)
     above = 10 ** (np.floor(np.log10(np.clip(size, 1, 1e19))) + 1)

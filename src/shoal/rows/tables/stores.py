@@ -87,7 +87,7 @@ def _matrix(table: Any, decimal: str) -> tuple[NDArray[np.float64], dict[int, st
         try:
             matrix[:, at] = _cast(column, decimal)
         except pa.ArrowException:
-            matrix[:, at], odd = _each(column, decimal)
+            matrix[:, at], odd = _parse_each(column, decimal)
             for row, cell in odd.items():
                 wrong.setdefault(row, f"{column_title(name)} is {cell!r:.40}, not a number")
     return matrix, wrong
@@ -102,7 +102,7 @@ def _cast(column: Any, decimal: str) -> NDArray[np.float64]:
     return np.asarray(column.cast(pa.float64(), safe=False).to_numpy(), np.float64)
 
 
-def _each(column: Any, decimal: str) -> tuple[NDArray[np.float64], dict[int, str]]:
+def _parse_each(column: Any, decimal: str) -> tuple[NDArray[np.float64], dict[int, str]]:
     """Parse texts one by one; also return those that are neither numbers nor missing."""
     numbers, text = to_numbers(column, decimal), to_text(column)
     odd = np.flatnonzero(np.isnan(numbers) & np.asarray(text.is_valid())).tolist()
