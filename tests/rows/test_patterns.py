@@ -42,7 +42,7 @@ def test_paths_are_found_in_natural_order(tmp_path):
 
 def test_what_is_missing_is_named(tmp_path):
     (tmp_path / "s-0.tar").touch()
-    with pytest.raises(SourceError, match=r"s-1\.tar does not exist, but .*s-\{0\.\.1\}\.tar includes"):
+    with pytest.raises(SourceError, match=r"s-1\.tar does not exist, but .*1\}\.tar includes"):
         expand(f"{tmp_path}/s-{{0..1}}.tar")
     with pytest.raises(SourceError, match="matches nothing: check the folder"):
         expand(f"{tmp_path}/*.zip")

@@ -173,10 +173,10 @@ def test_white_drawings_on_nothing_are_laid_on_black():
     for row, image in enumerate(images):
         image[row : row + 3] = 255
     source = open_source(images)
-    assert source.description.endswith(", laid on black")
+    assert source.description.endswith(", black background")
     np.testing.assert_array_equal(source.read(0, 6).data, images[..., :3])
     images[0, :3, :, :3] = 0  # one in black besides
-    assert open_source(images).description.endswith(", laid on grey")
+    assert open_source(images).description.endswith(", grey background")
 
 
 def test_opacity_that_is_the_same_everywhere_is_dropped():
@@ -243,8 +243,8 @@ def test_lists_of_arrays_are_stacked():
         (np.zeros((3, 0)), {}, "is empty: its shape is 3×0"),
         (np.array([["a", "b"]]), {}, "holds <U1, but images and vectors are numbers"),
         (np.zeros((2, 3), complex), {}, "holds complex128"),
-        (np.zeros((2, 7, 5, 7)), {}, r"can be images of 7 channels first or last"),
-        (np.zeros((2, 7, 7, 7)), {}, r"can be images of 7 channels first or last"),
+        (np.zeros((2, 7, 5, 7)), {}, r"can be images with 7 channels first or last"),
+        (np.zeros((2, 7, 7, 7)), {}, r"can be images with 7 channels first or last"),
         (np.zeros((2, 5, 5, 3, 3)), {}, "not images: images are H×W or H×W×C"),
         (np.zeros((90, 120, 3), np.uint8), {}, "looks like one colour picture"),
         (np.zeros((32, 32, 3, 100), np.uint8), {}, r"last side .* numpy\.moveaxis"),
@@ -254,7 +254,7 @@ def test_lists_of_arrays_are_stacked():
         (np.zeros((28, 28, 60)), {}, "last side .* --as images to take it for 28 images"),
         (np.zeros((9, 30)), {"as_": "images"}, "give their shape, as in --shape 28,28"),
         (np.zeros((9, 30)), {"as_": "table"}, "one array, not a table"),
-        (np.zeros((9, 30)), {"as_": "pictures"}, "--as must be images, vectors or table; got pictures"),
+        (np.zeros((9, 30)), {"as_": "pictures"}, "--as must be .*; got pictures"),
         (np.zeros((9, 30)), {"shape": (4, 4)}, "--shape 4,4 has 16 numbers, but rows .* are 30"),
         (np.zeros((9, 30)), {"shape": (0, 4)}, "is not a shape"),
         (np.zeros((9, 30)), {"key": "x"}, "--key x does not apply to an array in memory"),

@@ -42,7 +42,7 @@ def test_raw_vectors_of_any_byte_order(tmp_path):
 
 def test_a_wrong_shape_names_shapes_that_fit(tmp_path):
     (tmp_path / "x.bin").write_bytes(bytes(28 * 28 * 10))
-    message = r"7,840 bytes, not a multiple of 16×16×3 uint8 rows of 768 .*: 10 rows and 160 bytes left.*28,28"
+    message = r"7,840 bytes, not a multiple of 16×16×3 uint8 .*: 10 rows and 160 bytes left.*28,28"
     with pytest.raises(SourceError, match=message):
         open_source(tmp_path / "x.bin", shape=(16, 16, 3), dtype="uint8")
     (tmp_path / "x.bin").write_bytes(bytes(7))

@@ -91,10 +91,10 @@ def test_white_drawings_on_nothing_can_be_seen(tmp_path):
 
     source = open_source(fill(tmp_path, [drawing(n, 255) for n in range(5)], "png"))
     assert np.ptp(source.read(0, 1).data) == 255
-    assert "laid on black" in remarks_of(source)[0]
+    assert "black background" in remarks_of(source)[0]
     assert source.read_original(0).min() == 0
     drawing(1, 0).save(tmp_path / "x.png")
-    assert "laid on grey" in remarks_of(open_source(tmp_path))[0]
+    assert "grey background" in remarks_of(open_source(tmp_path))[0]
 
 
 def test_animations_count_by_their_first_frame_and_it_is_said(tmp_path):

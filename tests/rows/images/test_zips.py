@@ -76,7 +76,7 @@ def test_damaged_deflate_has_a_reason(tmp_path):
 
 def test_other_methods_and_encryption_have_a_reason(tmp_path):
     (info,) = list_zip(written(tmp_path / "x.zip", {"a.jpg": b"x"}, zipfile.ZIP_BZIP2))
-    assert reason_not_read(info) == "the member is packed by bzip2, which is not read: pack it by deflate"
+    assert "packed by bzip2, which is not read" in reason_not_read(info)
     info.flag_bits |= 1
     assert reason_not_read(info) == "the member is encrypted"
 

@@ -103,7 +103,7 @@ class ArraySource(Rows):
         if (rule.low, rule.high) != (0.0, 255.0) and self.store.dtype != bool:
             text += f", values {rule.low:g} to {rule.high:g}"
         if rule.opacity and rule.ground != WHITE:
-            text += f", laid on {'black' if rule.ground == BLACK else 'grey'}"
+            text += f", {'black' if rule.ground == BLACK else 'grey'} background"
         return text
 
     def fingerprint(self) -> dict[str, Any]:

@@ -137,8 +137,8 @@ def _reader(form: _Format) -> type[ImageFile.ImageFile]:
 def check_pixels(height: int, width: int) -> None:
     if height * width > MAX_PIXELS:
         raise SourceError(
-            f"the image has {width:,}×{height:,} pixels, but at most {MAX_PIXELS:,} are read: "
-            "make it smaller"
+            f"the image has {width:,}×{height:,} pixels, more than the {MAX_PIXELS:,} that are "
+            "read: make it smaller"
         )
     if height * width == 0:
         raise SourceError(f"the image has no pixels: its size is {width}×{height}")
