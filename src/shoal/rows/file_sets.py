@@ -121,9 +121,7 @@ def open_images(
     paths: Mapping[str, Path] | None = None,
 ) -> Source:
     """Open image files by their names relative to `root`, or by their addresses."""
-    if options.as_ not in (None, "images"):
-        raise InputError(f"{label} holds image files: they cannot be read --as {options.as_}")
-    options.refuse("image files", key=options.key, shape=options.shape, dtype=options.dtype)
+    options.check_images(label)
     return options.files(FilesStore(list_files(root, names, paths)), label)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 from shoal.errors import SourceError, because
 from shoal.storage import Ranges, Stat, Streams, UrlPath, is_remote
@@ -24,19 +24,6 @@ ReadAt = Callable[[int, int], bytes]
 """``read(at, length)`` returns `length` bytes from position `at`, fewer at the end."""
 
 
-class Opened(Protocol):
-    def read(self, at: int, length: int) -> bytes:
-        """Return `length` bytes from `at` on, fewer at the file's end."""
-
-    def expect(self, low: int, high: int) -> None:
-        """Announce that the bytes between two positions will be read in order."""
-
-    def close(self) -> None: ...
-
-    def release(self) -> None:
-        """Close it, or keep it open for the next reader."""
-
-
 class LocalFile:
     def __init__(self, path: Path, followed: bool = True) -> None:
         # O_NONBLOCK: opening a pipe to which nobody writes must not wait
@@ -47,7 +34,7 @@ class LocalFile:
         return os.pread(self._descriptor, length, at)
 
     def expect(self, low: int, high: int) -> None:
-        """Do nothing: the system reads ahead by itself."""
+        """Announce sequential reads of a range: the system reads ahead by itself."""
 
     def stat(self) -> os.stat_result:
         return os.fstat(self._descriptor)
@@ -74,10 +61,13 @@ class RemoteFile(Ranges):
         _STREAMS.leave(self)
 
 
+Opened = LocalFile | RemoteFile
+"""An open file: ``read(at, length)`` returns fewer bytes at the file's end."""
+
 _STREAMS: Streams[RemoteFile] = Streams()
 
 
-def open_file(path: Path, followed: bool = True) -> LocalFile | RemoteFile:
+def open_file(path: Path, followed: bool = True) -> Opened:
     return RemoteFile(path) if is_remote(path) else LocalFile(path, followed)
 
 
@@ -120,7 +110,7 @@ class KnownFile(Stamped):
     called: str = ""  # its name in messages; empty for the file's own
     followed: bool = True  # whether it may be a link
 
-    def open(self, at: int = 0) -> LocalFile | RemoteFile:
+    def open(self, at: int = 0) -> Opened:
         """Open it to be read from byte `at` on; the caller releases it."""
         if is_remote(self.path):
             return _STREAMS.take(self._opened, self.path, at)

@@ -56,7 +56,7 @@ class MemoryBudget:
                 self._changed.notify_all()
 
 
-class FileBudget:
+class FileBudget(MemoryBudget):
     """The part of a budget for the bytes of files, reserved before those of their pixels.
 
     Files larger than the part are taken from the budget itself, by one thread at a time: all
@@ -64,22 +64,14 @@ class FileBudget:
     """
 
     def __init__(self, size: int, whole: MemoryBudget) -> None:
-        self._part, self._whole = MemoryBudget(size), whole
-        self._large = threading.RLock()
-
-    @property
-    def size(self) -> int:
-        return self._part.size
-
-    @size.setter
-    def size(self, size: int) -> None:
-        self._part.size = size
+        super().__init__(size)
+        self._whole, self._large = whole, threading.RLock()
 
     @contextmanager
     def take(self, size: int, what: str) -> Iterator[None]:
         """Reserve `size` bytes for a file, as in `MemoryBudget.take`."""
         if size <= self.size:
-            with self._part.take(size, what):
+            with super().take(size, what):
                 yield
         else:
             with self._large, self._whole.take(size, what):

@@ -42,11 +42,15 @@ class SourceOptions:
         )
         return replace(source, beside=beside) if beside else source
 
-    def encoded(self, store: EncodedStore, label: str, *, keyed: bool = False) -> Source:
+    def check_images(self, label: str, *, keyed: bool = False) -> None:
+        """Raise if these options do not apply to image files; `keyed` ones have a key."""
         if self.as_ not in (None, "images"):
             raise InputError(f"{label} holds image files: they cannot be read --as {self.as_}")
         key = None if keyed else self.key
         self.refuse("image files", key=key, shape=self.shape, dtype=self.dtype)
+
+    def encoded(self, store: EncodedStore, label: str, *, keyed: bool = False) -> Source:
+        self.check_images(label, keyed=keyed)
         return make_encoded_source(store, label, self.image_size)
 
     def files(self, store: ListedStore, label: str, *, keyed: bool = False) -> Source:

@@ -288,10 +288,6 @@ class InflatedStore(Parted):
     by_range = True
 
     @property
-    def path(self) -> Path:
-        return self.parts[0].path
-
-    @property
     def memory_need(self) -> MemoryNeed:
         size = self.copies * self.n_rows * math.prod(self.row_shape) * self.dtype.itemsize
         return MemoryNeed(size, size)
@@ -301,17 +297,18 @@ class InflatedStore(Parted):
         try:
             return Batch(np.array(self._rows()[start:stop], order="C"))
         except Exception as error:  # zipfile and zlib raise a dozen kinds on damaged files
-            reason = f"{self.path.name} cannot be unpacked: {because(error)}"
+            reason = f"{self.parts[0].path.name} cannot be unpacked: {because(error)}"
             data = np.zeros((stop - start, *self.row_shape), self.dtype)
             return Batch(data, dict.fromkeys(range(stop - start), reason))
 
     def _rows(self) -> NDArray:
+        path = self.parts[0].path
         with self.cache.lock:
-            rows: NDArray | None = self.cache.take(self.path)
+            rows: NDArray | None = self.cache.take(path)
             if rows is None:
-                self.cache.make_room(self.memory_need.least, f"unpacking {self.path.name}")
+                self.cache.make_room(self.memory_need.least, f"unpacking {path.name}")
                 rows = self.load()
-            self.cache.keep(self.path, rows, rows.nbytes)
+            self.cache.keep(path, rows, rows.nbytes)
             return rows
 
 

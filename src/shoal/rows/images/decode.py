@@ -27,6 +27,7 @@ from shoal.rows.images.raster import (
     USUAL,
     Raster,
     Reading,
+    least_stored,
     orientation_of,
     pixels_of,
     reduction,
@@ -139,8 +140,7 @@ def _decode_tiff(
         return data if first.at == first.file.first else extract(pages), None
     check_pixels(layout.height, layout.width)
     check_samples(pages)
-    least = request.least_of((layout.height, layout.width))
-    least = least[::-1] if first.orientation in SIDEWAYS else least
+    least = least_stored((layout.height, layout.width), request, first.orientation)
     factor = reduction((layout.height, layout.width), least)
     opacity = None if reading.bands or len(pages) > 1 else layout.opacity
     needed = samples_size(pages)
@@ -156,9 +156,7 @@ def _decode_pillow(
 ) -> Raster:
     with open_picture(data) as picture:
         size = picture.height, picture.width
-        sideways = (turned or orientation_of(picture)) in SIDEWAYS
-        least = request.least_of(size[::-1] if sideways else size)
-        least = least[::-1] if sideways else least
+        least = least_stored(size, request, turned or orientation_of(picture))
         drafted = None
         if picture.format == "JPEG" and all(least):
             drafted = picture.draft(picture.mode, least[::-1])

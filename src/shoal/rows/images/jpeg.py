@@ -12,7 +12,7 @@ from PIL import JpegImagePlugin
 from shoal.core.image_request import ImageRequest
 from shoal.errors import SourceError, because
 from shoal.rows.images.formats import check_pixels, room_for_pixels
-from shoal.rows.images.raster import SIDEWAYS, Raster, orientation_of
+from shoal.rows.images.raster import Raster, least_stored, orientation_of
 
 _EXIF_WITHIN = 1 << 16
 _NO_FRAMES = (0xC4, 0xC8, 0xCC)  # of the markers of frames: tables, and one that is reserved
@@ -43,7 +43,7 @@ def decode_jpeg(data: bytes, request: ImageRequest, turned: int | None = None) -
         with JpegImagePlugin.JpegImageFile(io.BytesIO(data)) as picture:
             orientation = orientation_of(picture)
     size = header.height, header.width
-    eighths = _scale_in_eighths(size, request, orientation in SIDEWAYS)
+    eighths = _scale_in_eighths(size, request, orientation)
     least = -(-size[0] * eighths // 8), -(-size[1] * eighths // 8)
     colours = "GRAY" if header.space == "Gray" or request.channels == 1 else "RGB"
     needed = least[0] * least[1] * 3 + header.coefficients
@@ -115,13 +115,11 @@ def _check_passes(header: _Header) -> None:
         )
 
 
-def _scale_in_eighths(size: tuple[int, int], request: ImageRequest, sideways: bool) -> int:
+def _scale_in_eighths(size: tuple[int, int], request: ImageRequest, orientation: int) -> int:
     """Choose the scale in eighths: 8, 4, 2 or 1, which are fast to decode."""
-    least = request.least_of(size[::-1] if sideways else size)
+    least = least_stored(size, request, orientation)
     if not all(least):
         return 8
-    if sideways:
-        least = least[::-1]
     slack = _SLACK if request.size else 1.0
     room = min(size[0] / least[0], size[1] / least[1]) / slack
     return next((eighths for eighths in (1, 2, 4) if room * eighths >= 8), 8)

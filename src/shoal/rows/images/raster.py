@@ -99,6 +99,13 @@ def upright(image: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
     return image.swapaxes(0, 1) if orientation in SIDEWAYS else image
 
 
+def least_stored(size: tuple[int, int], request: ImageRequest, orientation: int) -> tuple[int, int]:
+    """Return the minimum height and width to decode to, before the image is turned upright."""
+    if orientation in SIDEWAYS:
+        return request.least_of(size[::-1])[::-1]
+    return request.least_of(size)
+
+
 def reduction(size: tuple[int, int], least: tuple[int, int]) -> int:
     """Return the side of the blocks that can be averaged first in an image of `size`."""
     if not all(least):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
 from shoal.errors import SourceError
 from shoal.rows.images import tiff
@@ -26,9 +26,9 @@ _COLOURED = (tiff.EXTRA_SAMPLES, tiff.PREDICTOR, tiff.ORIENTATION, 320, 34675, 3
 class _Page:
     """Tags by number, as type, count and bytes; and the pieces of the file with pixels."""
 
-    tags: dict[int, tuple[int, int, bytes]] = field(default_factory=dict)
-    pieces: list[tuple[int, int]] = field(default_factory=list)
-    is_tiled: bool = False
+    tags: dict[int, tuple[int, int, bytes]]
+    pieces: list[tuple[int, int]]
+    is_tiled: bool
 
 
 def extract(pages: Sequence[Directory], description: str = "") -> bytes:
@@ -40,11 +40,7 @@ def extract(pages: Sequence[Directory], description: str = "") -> bytes:
                 "the page is stored as old-style JPEG, which cannot be copied from its file: save "
                 "it again, for example by tiffcp -c lzw"
             )
-        one = _Page(*_pieces(page))
-        for tag, entry in page.entries.items():
-            if tag not in _LEFT and tag not in _PIXELS and entry.type < 16:
-                one.tags[tag] = (entry.type, entry.number, page.value(tag))
-        found.append(one)
+        found.append(_copied(page, (*_LEFT, *_PIXELS)))
     if description:
         text = description.encode() + b"\0"
         found[0].tags[tiff.DESCRIPTION] = (2, len(text), text)
@@ -52,32 +48,34 @@ def extract(pages: Sequence[Directory], description: str = "") -> bytes:
 
 
 def page_bytes(page: Directory) -> int:
-    return sum(length for _, length in _pieces(page)[1])
+    return sum(length for _, length in _pieces(page))
 
 
 def samples_as_bytes(page: Directory, sample: int | None = None) -> bytes:
     """Return a grey 8-bit TIFF file whose rows are the bytes of a page's rows."""
     layout = page.layout
     beside = 1 if layout.separate else layout.samples
-    one = _Page(*_pieces(page, sample))
+    one = _copied(page, (*_LEFT, *_PIXELS, *_COLOURED), sample)
     order = page.file.order
-    for tag, entry in page.entries.items():
-        if tag not in (*_LEFT, *_PIXELS, *_COLOURED) and entry.type < 16:
-            one.tags[tag] = (entry.type, entry.number, page.value(tag))
-    plain = {
-        tiff.WIDTH: row_bytes(layout.stored_width, beside, layout.bits),
-        tiff.BITS: 8,
-        tiff.PHOTOMETRIC: _BLACK_IS_ZERO,
-        tiff.SAMPLES: 1,
-        tiff.PLANAR: 1,
-    }
+    widths = {tiff.WIDTH: layout.stored_width}
     if one.is_tiled:
-        plain[tiff.TILE_WIDTH] = row_bytes(layout.tile, beside, layout.bits)
-    for tag, value in plain.items():
-        one.tags[tag] = (_LONG, 1, struct.pack(order + "I", value))
-    for tag in (tiff.BITS, tiff.PHOTOMETRIC, tiff.SAMPLES, tiff.PLANAR):
-        one.tags[tag] = (_SHORT, 1, struct.pack(order + "H", plain[tag]))
+        widths[tiff.TILE_WIDTH] = layout.tile
+    for tag, width in widths.items():
+        in_bytes = row_bytes(width, beside, layout.bits)
+        one.tags[tag] = (_LONG, 1, struct.pack(order + "I", in_bytes))
+    grey = {tiff.BITS: 8, tiff.PHOTOMETRIC: _BLACK_IS_ZERO, tiff.SAMPLES: 1, tiff.PLANAR: 1}
+    for tag, value in grey.items():
+        one.tags[tag] = (_SHORT, 1, struct.pack(order + "H", value))
     return _write(page.file, [one])
+
+
+def _copied(page: Directory, without: Collection[int], sample: int | None = None) -> _Page:
+    tags = {
+        tag: (entry.type, entry.number, page.value(tag))
+        for tag, entry in page.entries.items()
+        if tag not in without and entry.type < 16
+    }
+    return _Page(tags, _pieces(page, sample), tiff.TILE_OFFSETS in page.entries)
 
 
 def row_bytes(width: int, samples: int, bits: int) -> int:
@@ -85,10 +83,8 @@ def row_bytes(width: int, samples: int, bits: int) -> int:
     return -(-width * samples * bits // 8)
 
 
-def _pieces(
-    page: Directory, sample: int | None = None
-) -> tuple[dict[int, tuple[int, int, bytes]], list[tuple[int, int]], bool]:
-    """Return the fields of a `_Page` without tags: where its strips or tiles are."""
+def _pieces(page: Directory, sample: int | None = None) -> list[tuple[int, int]]:
+    """Return position and length of the strips or tiles of a page, or of one of its samples."""
     is_tiled = tiff.TILE_OFFSETS in page.entries
     where, sized = _PIXELS[2 * is_tiled : 2 * is_tiled + 2]
     offsets, lengths = page.numbers(where), page.numbers(sized)
@@ -106,7 +102,7 @@ def _pieces(
     if total > MOST_BYTES:
         raise SourceError(f"the page has {total:,} bytes, more than {MOST_BYTES:,}")
     places = (offset + page.shift for offset in offsets)
-    return {}, list(zip(places, lengths, strict=True)), is_tiled
+    return list(zip(places, lengths, strict=True))
 
 
 def _write(file: tiff.Tiff, pages: Sequence[_Page]) -> bytes:

@@ -24,7 +24,6 @@ _RUNS, _ROWS, _CELLS = 8, 4096, 1 << 18  # sampled runs of rows, most rows, most
 _FEWEST = 20
 _CELLS_AT_ONCE = 1 << 18
 _REPEATS = 10
-_UNNAMED = re.compile(r"column \d+")
 _NUMBERED = re.compile(r"(.*?)(\d+)(\D*)")
 
 LOOKS = "looks like the answer"
@@ -173,10 +172,6 @@ def by_type(field: Any) -> Column:
     """Return a column with what its Arrow type says: whether it can be numbers."""
     numeric = is_plain_type(field.type) and is_number_type(field.type, flags=True)
     return Column(field.name, numeric, False)
-
-
-def column_title(name: str) -> str:
-    return name if _UNNAMED.fullmatch(name) else f"column {name}"
 
 
 def numbered(columns: Sequence[Column]) -> list[Column]:

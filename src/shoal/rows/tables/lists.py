@@ -15,8 +15,7 @@ from shoal.rows.arrays.pixels import show
 from shoal.rows.label_names import words_of
 from shoal.rows.tables.cells import one_array
 from shoal.rows.tables.opened import OpenedTable
-from shoal.rows.tables.stores import CellStore
-from shoal.rows.tables.table import Cells
+from shoal.rows.tables.table import Cells, CellStore
 
 _TRIED = 100
 # Words in the names of columns with embeddings.

@@ -21,8 +21,7 @@ from shoal.rows.tables.columns import ColumnLabels
 from shoal.rows.tables.roles import decide, may_name
 from shoal.rows.tables.schema import Schema, TableColumn
 from shoal.rows.tables.selection import NOTHING, Chosen, Picked
-from shoal.rows.tables.stores import CellStore
-from shoal.rows.tables.table import Cells, sample_cells
+from shoal.rows.tables.table import Cells, CellStore, sample_cells
 from shoal.rows.taken import Taken, TakenCells, taken_part
 
 _MOST_LOOKED = 1 << 18

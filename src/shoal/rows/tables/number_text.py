@@ -20,7 +20,7 @@ from shoal.rows.tables.columns import ColumnLabels
 from shoal.rows.tables.opened import OpenedTable
 from shoal.rows.tables.pixel_columns import label_among, square
 from shoal.rows.tables.selection import Chosen, name_column
-from shoal.rows.tables.stores import CellStore
+from shoal.rows.tables.table import CellStore
 
 _CELL = b"\x1e"  # separates cells; within one it becomes a blank
 _SIGNS = b",;|[](){}\t\n\r\x0b\x0c"

@@ -15,7 +15,7 @@ from shoal.rows.tables.mixed import make_fitted_source, make_table_source
 from shoal.rows.tables.number_text import open_number_text
 from shoal.rows.tables.opened import OpenedTable
 from shoal.rows.tables.pixel_columns import choose_pixels
-from shoal.rows.tables.stores import CellStore, parse_numbers
+from shoal.rows.tables.table import CellStore, parse_numbers
 
 _FILES_TRIED, _ROWS_TRIED = 16, 1 << 12
 
