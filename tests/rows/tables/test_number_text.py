@@ -102,7 +102,7 @@ def test_what_is_asked_for_goes_before(tmp_path):
 
 def test_numbers_that_make_no_square_and_two_such_columns(tmp_path):
     odd = fer(rows=IMAGES.reshape(COUNT, 36)[:, :35])
-    with pytest.raises(InputError, match=r"column pixels of .* holds 35 numbers .*--shape 28,28"):
+    with pytest.raises(InputError, match=r"column pixels of .* has 35 numbers .*--shape 28,28"):
         open_source(odd)
     assert open_source(odd, shape=(5, 7)).shape == (5, 7, 1)
     two = fer().assign(mask=written(255 - IMAGES, "spaces"))
