@@ -57,7 +57,8 @@ def all_excess(
     rows = plan.order
     matrix = graph.matrix()[rows][:, rows]
     edges = (matrix.indptr, matrix.indices, matrix.data)
-    x, w, inverse = vectors[rows], weights[rows], graph.inverse_dimension[rows]
+    x = vectors[rows].astype(np.float64)  # once, not for each split
+    w, inverse = weights[rows], graph.inverse_dimension[rows]
     copies = graph.copies_of(rows)
     pieces = [np.array([low]) for low in plan.low.tolist()]  # where those of each node begin
     excess = np.full(plan.root + 1, np.nan)

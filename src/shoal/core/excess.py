@@ -16,7 +16,7 @@ _LENGTH = np.sqrt(12.0)  # of a homogeneous piece, in standard deviations
 
 
 def split_excess(
-    vectors: NDArray[np.float32],
+    vectors: NDArray[np.floating],
     weights: NDArray[np.float64],
     inverse_dimension: NDArray[np.float64],
     edges: tuple[NDArray, NDArray, NDArray],
@@ -28,17 +28,16 @@ def split_excess(
 ) -> float:
     """Return the excess of splitting rows ``low..high`` at `middle`, everything in leaf order.
 
-    The ratio of observed to expected weight between the sides a and b,
-    w_ab (s_a + s_b) / (s_a s_b), is held against what a homogeneous piece of the same extent
-    would show: there an edge crosses the cut with the probability mean |step of an edge
-    along the axis a–b| / extent along that axis. The extent is that of the sides, without
-    the gap between them; so a long thin piece has a small expected ratio, and cutting it
-    across is not a discovery. Few crossing edges make the ratio uncertain: one standard error
-    of their number is added before the logarithm; each weighs what those of the side with the
-    lighter leaves do.
+    The ratio of observed to expected weight between the sides a and b, w_ab (s_a + s_b) / (s_a
+    s_b), is compared with that of a homogeneous piece of the same extent: there an edge crosses
+    the cut with the probability mean |step of an edge along the axis a–b| / extent along that
+    axis. The extent is that of the sides, without the gap between them; so a long thin piece
+    has a small expected ratio, and cutting it across is not a discovery. Few crossing edges
+    make the ratio uncertain: one standard error of their number is added before the logarithm;
+    each weighs what those of the side with the lighter leaves do.
 
     Where a side is surely several pieces far from each other, most of its extent is empty: then
-    the steps in each piece are held against the extent of that piece. Where a side is nothing but
+    the steps in each piece are compared with the extent of that piece. Where a side is nothing but
     piles, chance has no part in it, and the edges of its copies alone decide.
 
     Parameters
@@ -58,17 +57,24 @@ def split_excess(
         ln(expected / observed): around 0 in structureless pieces, 2 and more at real splits.
     """
     bounds = np.array([low, middle, high]) if pieces is None else pieces
-    part, rows, loops = weights[low:high], np.ones(high - low), np.zeros(high - low)
+    n, part, loops = high - low, weights[low:high], np.zeros(high - low)
     sides = slice(None, middle - low), slice(middle - low, None)
+    sizes: tuple[float, float] = middle - low, high - middle
     a_pile = False
     if copies is not None:
         pile = copies[0][low:high] > 1
         a_pile = any(pile[side].all() for side in sides)
         if a_pile:
-            rows, loops = copies[0][low:high], copies[0][low:high] * copies[1]
+            rows = copies[0][low:high]
+            loops = rows * copies[1]
         else:  # the piles on either side tell nothing of this split
-            part, rows = part * ~pile, rows * ~pile
-    along = _along_axis(vectors[low:high].astype(np.float64), part, sides)
+            rows = (~pile).astype(np.float64)
+            part = np.where(pile, 0.0, part)
+        n = rows.sum()
+        sizes = rows[sides[0]].sum(), rows[sides[1]].sum()
+    x = vectors[low:high].astype(np.float64, copy=False)
+    totals = part[sides[0]].sum(), part[sides[1]].sum()
+    along = _along_axis(x, part, sides, totals)
     if along is None:
         return 0.0
     sums, (steps, insides) = np.zeros(4), np.zeros((2, len(bounds) - 1))
@@ -77,26 +83,26 @@ def split_excess(
     if n_edges == 0:
         return 0.0
     # Edges weigh as the rows that their ends stand for: one more would be the lighter side's.
-    lightness = min(part[side].sum() / rows[side].sum() for side in sides)
-    mean_edge = lightness * rows.sum() / part.sum() * (inside_a + inside_b + across) / n_edges
+    lightness, whole = min(totals[0] / sizes[0], totals[1] / sizes[1]), part.sum()
+    mean_edge = lightness * n / whole * (inside_a + inside_b + across) / n_edges
     count = across / mean_edge
     across = mean_edge * (count + np.sqrt(count) + 0.5)
     s_a, s_b = inside_a + across, inside_b + across
     ratio = across * (s_a + s_b) / (s_a * s_b)
     if a_pile:
         return float(np.log(_PILE / ratio))
-    mean_inverse = float((inverse_dimension[low:high] * part).sum() / part.sum())
+    mean_inverse = float((inverse_dimension[low:high] * part).sum() / whole)
     dimension = 1.0 / max(mean_inverse, 1e-3)
-    expected = max(_crossed(along, part, sides, bounds - low, steps, insides), 1e-12)
+    expected = max(_crossed(along, part, sides, totals, bounds - low, steps, insides), 1e-12)
     null = null_log_ratio(dimension, 2.0 / expected, int(np.count_nonzero(part)))
     return float(np.log(expected / ratio) - null)
 
 
 def _along_axis(
-    x: NDArray, weights: NDArray, sides: tuple[slice, slice]
+    x: NDArray, weights: NDArray, sides: tuple[slice, slice], totals: tuple[float, float]
 ) -> NDArray[np.float64] | None:
     """Place of each row along the axis between the means of the two sides, if these differ."""
-    a, b = (weights[side] @ x[side] / weights[side].sum() for side in sides)
+    a, b = (weights[side] @ x[side] / total for side, total in zip(sides, totals, strict=True))
     length = float(np.linalg.norm(b - a))
     return None if length == 0.0 else x @ ((b - a) / length)
 
@@ -105,13 +111,17 @@ def _crossed(
     along: NDArray,
     weights: NDArray,
     sides: tuple[slice, slice],
+    totals: tuple[float, float],
     bounds: NDArray[np.int64],
     steps: NDArray[np.float64],
     insides: NDArray[np.float64],
 ) -> float:
     """Share of the weight inside that a cut across homogeneous pieces would cross."""
     inside = max(float(insides.sum()), 1e-300)
-    extent = sum(_spread(along[side], weights[side]) for side in sides)
+    extent = sum(
+        _spread(along[side], weights[side], total)
+        for side, total in zip(sides, totals, strict=True)
+    )
     whole = 2.0 * (float(steps.sum()) / inside) / max(_LENGTH * extent, 1e-300)
     if len(bounds) == 3:
         return whole
@@ -119,11 +129,10 @@ def _crossed(
     return max(whole, float((steps / extents).sum() / inside))
 
 
-def _spread(values: NDArray, weights: NDArray) -> float:
-    """Weighted standard deviation."""
-    total = weights.sum()  # np.average would check its arguments for longer than this takes
-    mean = (values * weights).sum() / total
-    return float(np.sqrt(((values - mean) ** 2 * weights).sum() / total))
+def _spread(values: NDArray, weights: NDArray, total: float) -> float:
+    """Weighted standard deviation; np.average would check its arguments for longer."""
+    off = values - (values * weights).sum() / total
+    return float(np.sqrt((off * off * weights).sum() / total))
 
 
 def _spreads(values: NDArray, weights: NDArray, starts: NDArray) -> NDArray[np.float64]:

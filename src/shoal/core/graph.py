@@ -344,31 +344,21 @@ def shared_neighbours(
     ndarray, shape (m, k), float32
         0..1; 0 where a neighbour does not count.
     """
-    m, k = neighbours.shape
-    own = np.empty((m, k + 1), np.int32)
-    own[:, :k] = np.where(np.arange(k) < kept[:, None], neighbours, m)
-    own[:, k] = np.arange(m)
-    own.sort(axis=1)
-    shared = np.zeros((m, k), np.float32)
-    _fill_shared(own, neighbours, kept, shared)
+    shared = np.zeros(neighbours.shape, np.float32)
+    _fill_shared(neighbours, kept, shared)
     return shared
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _fill_shared(own, neighbours, kept, shared):  # type: ignore[no-untyped-def]
-    for i in range(len(own)):
-        size = kept[i] + 1
+def _fill_shared(neighbours, kept, shared):  # type: ignore[no-untyped-def]
+    near = np.full(len(neighbours), -1)  # the last row that each was a neighbour of, or itself
+    for i in range(len(neighbours)):
+        near[i] = i
+        for t in range(kept[i]):
+            near[neighbours[i, t]] = i
         for t in range(kept[i]):
             j = neighbours[i, t]
-            other = kept[j] + 1
-            a = b = both = 0
-            while a < size and b < other:
-                if own[i, a] == own[j, b]:
-                    both += 1
-                    a += 1
-                    b += 1
-                elif own[i, a] < own[j, b]:
-                    a += 1
-                else:
-                    b += 1
-            shared[i, t] = both / (size + other - both)
+            both = 1  # j itself
+            for b in range(kept[j]):
+                both += near[neighbours[j, b]] == i
+            shared[i, t] = both / (kept[i] + kept[j] + 2 - both)
