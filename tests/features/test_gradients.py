@@ -192,6 +192,20 @@ def test_rows_are_finite_bounded_and_do_not_depend_on_the_batch(data):
     assert features.tobytes() == alone.tobytes()
 
 
+@pytest.mark.parametrize("shape", [(16, 16, 3), (9, 21, 1), (64, 70, 3)])
+def test_an_image_has_the_same_bytes_in_every_lane_and_layout(shape):
+    encoder, images = Gradients(shape), random_images(shape, 35)
+    images[1::3] = images[1]
+    rows = encoder.encode(images)
+    assert (rows[1::3] == rows[1]).all()
+    alone = np.concatenate([encoder.encode(image[None]) for image in images])
+    assert rows.tobytes() == alone.tobytes()
+    shifted = np.zeros(images.size + 1, np.uint8)[1:].reshape(images.shape)  # an odd address
+    shifted[:] = images
+    assert encoder.encode(shifted).tobytes() == rows.tobytes()
+    assert encoder.encode(images[::2]).tobytes() == rows[::2].tobytes()
+
+
 @given(arrays(np.uint8, (1, 12, 12, 1)))
 @settings(max_examples=40, deadline=None)
 def test_a_mirrored_image_has_mirrored_histograms(images):

@@ -1,9 +1,13 @@
 """The compiled part of `gradients`: one pass over the images, float32, one thread.
 
-No sum is reordered by the compiler, so that equal images give equal bytes in every batch. Inner
-loops run along contiguous memory and compile to vector instructions. The first fit waits for the
-compiler, so each kernel is one function: helpers are written into it (`inline`), or they would be
-compiled twice, and arrays are made by the caller.
+Sixteen images are encoded side by side, each in a lane of its own: arrays have the lanes last, so
+that every inner loop compiles to vector instructions. No sum is reordered by the compiler, so
+that equal images give equal bytes in every batch and lane.
+
+The first fit waits for the compiler, so each kernel is one function: helpers are written into it
+(`inline`), or they would be compiled twice, and arrays are made by the caller. Inner loops index
+slices by their variable plus a constant: of other sums, numba checks whether they are negative,
+lane by lane.
 """
 
 import numpy as np
@@ -11,193 +15,254 @@ from numba import njit
 
 BINS = 8
 BLOCKS = 4
-LANES = 16  # pixels whose directions are worked out together; a constant, so that no vector
-# instruction waits for a check whether the eight runs of `bins` overlap
+LANES = 16
+QUAD = 4  # pixels of a row that are read together: a 32-bit word for each channel
 COLOUR = np.float32(2)  # what a full block mean counts
 LEVELS = np.float32(2)  # grey levels of gradient a pixel below which an image counts as flat
 
-_HALF = np.float32(0.5)
+_FLAT = 2 * LEVELS  # as gradients are differences over two pixels, not halved
+_CELL = BINS * LANES
+_RGB = 3 * LANES
 _ROOT2 = np.float32(2**0.5)
 _ZERO = np.float32(0)
+_LOW = np.uint32(255)
+_RED, _GREEN, _BLUE = np.float32(0.299), np.float32(0.587), np.float32(0.114)
 
 
 @njit(cache=True, nogil=True)
-def fill_luminance(images, shrink, grey, light, width):  # type: ignore[no-untyped-def]
-    """Means of blocks of `shrink` pixels of uint8 grey or RGB images, within a border of one.
+def fill_light(  # type: ignore[no-untyped-def]
+    words,
+    shrink,
+    width,
+    down,
+    across,
+    row,
+    quads,
+    grey,
+    line,
+    sums,
+    lights,
+    flat_lights,
+    total,
+    out,
+):
+    """Fill `lights` by luminance, and the end of `out` by the colours of RGB images.
 
     Parameters
     ----------
-    images : (n, H, W, C)
-    grey : (H, W) scratch
-    light : (n, rows + 2, columns + 2)
-        0 on entry; only `width` columns are filled.
+    words : (n, H, quads × channels) uint32
+        Rows of pixels, four at a time.
+    shrink, width
+        Side of the blocks of pixels that are averaged, and how many there are across.
+    down, across : (4, 2) int64
+        First pixel of each block of colour, and the one after its last.
+    lights : (groups, rows + 2, columns, 16)
+        A border of a pixel is left before the first ones; `flat_lights`: the same, flat.
+    row, quads, grey, line, sums, total
+        Scratch; `row` and `line` are flat views of `quads` and `grey`.
     """
-    share = np.float32(1) / np.float32(shrink * shrink)
-    for i in range(len(images)):
-        for y in range(grey.shape[0]):
-            if images.shape[3] != 3:
-                for x in range(grey.shape[1]):
-                    grey[y, x] = np.float32(images[i, y, x, 0])
+    for first in range(0, len(words), LANES):
+        count = min(LANES, len(words) - first)
+        light, flat_light = lights[first // LANES], flat_lights[first // LANES]
+        for y in range(words.shape[1]):
+            for w in range(words.shape[2]):
+                for lane in range(count):
+                    row[w * LANES + lane] = words[first + lane, y, w]
+            if words.shape[2] == len(quads):
+                _grey(quads, grey)
             else:
-                for x in range(grey.shape[1]):
-                    warm = np.float32(0.299) * np.float32(images[i, y, x, 0])
-                    warm += np.float32(0.587) * np.float32(images[i, y, x, 1])
-                    grey[y, x] = warm + np.float32(0.114) * np.float32(images[i, y, x, 2])
-        for y in range((light.shape[1] - 2) * shrink):
-            at = y // shrink + 1
-            if shrink == 1:
-                for x in range(width):
-                    light[i, at, x + 1] = grey[y, x]
-            else:
-                for x in range(width):
-                    total = light[i, at, x + 1]
-                    for z in range(x * shrink, (x + 1) * shrink):
-                        total += share * grey[y, z]
-                    light[i, at, x + 1] = total
+                _luminance(quads, grey, sums)
+                _colours(y, sums, total, down, across, out, first, count)
+            _shrink(y, shrink, grey, line, light, flat_light, width)
+
+
+@njit(inline="always")
+def _grey(quads, grey):  # type: ignore[no-untyped-def]
+    for q in range(len(quads)):
+        for j in range(LANES):
+            for i in range(QUAD):
+                value = np.int32(quads[q, j] >> np.uint32(8 * i) & _LOW)
+                grey[q, i * LANES + j] = np.float32(value)
+
+
+@njit(inline="always")
+def _luminance(quads, grey, sums):  # type: ignore[no-untyped-def]
+    """Luminance of a row of RGB pixels, which are also added to the `sums` of their columns."""
+    for q in range(len(quads)):
+        for j in range(LANES):
+            for i in range(QUAD):
+                light = _ZERO
+                for c in range(3):
+                    k = 3 * i + c
+                    word = quads[q, (k >> 2) * LANES + j]
+                    value = np.int32(word >> np.uint32(8 * (k & 3)) & _LOW)
+                    sums[q, k * LANES + j] += value
+                    share = _RED if c == 0 else _GREEN if c == 1 else _BLUE
+                    light += share * np.float32(value)
+                grey[q, i * LANES + j] = light
+
+
+@njit(inline="always")
+def _colours(y, sums, total, down, across, out, first, count):  # type: ignore[no-untyped-def]
+    """Means of the blocks that end with row `y`, 0 to 2, three channels each."""
+    at = out.shape[1] - BLOCKS * BLOCKS * 3
+    ends = False
+    for r in range(BLOCKS):
+        if down[r, 1] != y + 1:
+            continue
+        ends = True
+        for c in range(BLOCKS):
+            for j in range(_RGB):
+                total[j] = _ZERO
+            for x in range(across[c, 0], across[c, 1]):
+                for j in range(_RGB):
+                    total[j] += np.float32(sums[x >> 2, (x & 3) * _RGB + j])
+            pixels = (down[r, 1] - down[r, 0]) * (across[c, 1] - across[c, 0])
+            scale = COLOUR / np.float32(255 * pixels)
+            for lane in range(count):
+                for k in range(3):
+                    to = at + (r * BLOCKS + c) * 3 + k
+                    out[first + lane, to] = total[k * LANES + lane] * scale
+    if ends:  # blocks of less than a row are equal or apart
+        for q in range(len(sums)):
+            for j in range(sums.shape[1]):
+                sums[q, j] = 0
+
+
+@njit(inline="always")
+def _shrink(y, shrink, grey, line, light, flat_light, width):  # type: ignore[no-untyped-def]
+    """Add a row's part of the means of blocks of pixels, within a border of one pixel."""
+    at = y // shrink + 1
+    if shrink == 1:
+        for j in range(len(line)):
+            flat_light[at, LANES + j] = line[j]
+    elif at < len(light) - 1:
+        share = np.float32(1) / np.float32(shrink * shrink)
+        for x in range(width):
+            if y % shrink == 0:
+                for j in range(light.shape[2]):
+                    light[at, x + 1, j] = _ZERO
+            for z in range(x * shrink, (x + 1) * shrink):
+                for j in range(light.shape[2]):
+                    light[at, x + 1, j] += share * grey[z >> 2, (z & 3) * LANES + j]
 
 
 @njit(cache=True, nogil=True)
 def encode_edges(  # type: ignore[no-untyped-def]
-    lights,
-    smooth,
-    rows,
-    row_shares,
-    columns,
-    column_shares,
-    spare,
-    bins,
-    strips,
-    turned,
-    cells,
-    out,
+    lights, smooth, rows, row_shares, columns, column_shares, spare, strip, cells, parts, out
 ):
-    """Fill ``out[:, :cells]`` from images (n, rows + 2, columns + 2), which are changed.
+    """Fill ``out[:, :cells]`` from images (groups, rows + 2, columns × 16), which are changed.
 
-    `rows`: the two cells of each row of pixels, `row_shares` their shares; `columns` likewise;
-    `smooth`: what each neighbour counts in the smoothing. The others are scratch.
+    Parameters
+    ----------
+    smooth
+        What each neighbour counts in the smoothing.
+    rows, row_shares, columns, column_shares
+        The two cells of each row and column of pixels, and their shares; see `tents`.
+    spare, strip, cells, parts
+        Scratch.
     """
-    height, width = len(rows), len(columns)
-    flat = LEVELS * np.float32(height * width)
-    for i in range(len(lights)):
-        light = lights[i]
-        _smooth(light, spare, smooth, width)
-        for c in range(strips.shape[0]):
-            for j in range(strips.shape[1]):
-                strips[c, j] = _ZERO
-        for y in range(height):
-            for run in range(-(-width // LANES)):
-                _directions(light, y, run * LANES, bins, run * LANES * BINS)
-            for side in range(2):
-                cell, share = rows[y, side], row_shares[y, side]
-                if share > 0:
-                    for j in range(len(bins)):
-                        strips[cell, j] += share * bins[j]
-        for x in range(width):  # the pixels' column first
-            at = x // LANES * BINS * LANES + x % LANES
-            for c in range(strips.shape[0]):
-                for b in range(BINS):
-                    turned[x, c * BINS + b] = strips[c, at + b * LANES]
-        for c in range(cells.shape[0]):
+    height, width = lights.shape[1] - 2, len(columns)
+    for group in range(len(lights)):
+        light, first = lights[group], group * LANES
+        _smooth(light, spare, smooth, height, width)
+        for a in range(len(cells)):
             for j in range(cells.shape[1]):
-                cells[c, j] = _ZERO
+                cells[a, j] = _ZERO
         for x in range(width):
+            for j in range(len(strip)):
+                strip[j] = _ZERO
+            for y in range(height):
+                _directions(light, y, x, rows[y, 0], row_shares[y, 0], row_shares[y, 1], strip)
             for side in range(2):
                 cell, share = columns[x, side], column_shares[x, side]
                 if share > 0:
                     for j in range(cells.shape[1]):
-                        cells[cell, j] += share * turned[x, j]
-        _normalise(cells, flat, out, i)
+                        cells[cell, j] += share * strip[j]
+        flat, count = _FLAT * np.float32(height * width), min(LANES, len(out) - first)
+        _normalise(cells, flat, parts, out, first, count)
 
 
 @njit(inline="always")
-def _smooth(light, spare, smooth, width):  # type: ignore[no-untyped-def]
+def _smooth(light, spare, smooth, height, width):  # type: ignore[no-untyped-def]
     """Smooth along both sides with the weights (s, 1 − 2 s, s); the outer pixels repeat."""
-    height = light.shape[0] - 2
     middle = np.float32(1) - smooth - smooth
+    end = (width + 1) * LANES
     for again in range(2):
         for y in range(1, height + 1):
-            light[y, 0] = light[y, 1]
-            light[y, width + 1] = light[y, width]
-        for x in range(light.shape[1]):
-            light[0, x] = light[1, x]
-            light[height + 1, x] = light[height, x]
+            for j in range(LANES):
+                light[y, j] = light[y, LANES + j]
+                light[y, end + j] = light[y, end - LANES + j]
+        for j in range(end + LANES):
+            light[0, j] = light[1, j]
+            light[height + 1, j] = light[height, j]
         if again:
             break
         for y in range(height + 2):
-            for x in range(width):
-                sides = light[y, x] + light[y, x + 2]
-                spare[y, x + 1] = middle * light[y, x + 1] + smooth * sides
+            for j in range(width * LANES):
+                sides = light[y, j] + light[y, 2 * LANES + j]
+                spare[y, j] = middle * light[y, LANES + j] + smooth * sides
         for y in range(height):
-            for x in range(1, width + 1):
-                sides = spare[y, x] + spare[y + 2, x]
-                light[y + 1, x] = middle * spare[y + 1, x] + smooth * sides
+            for j in range(width * LANES):
+                sides = spare[y, j] + spare[y + 2, j]
+                light[y + 1, LANES + j] = middle * spare[y + 1, j] + smooth * sides
 
 
 @njit(inline="always")
-def _directions(light, y, x, bins, at):  # type: ignore[no-untyped-def]
-    """Split the gradients of a run of 16 pixels into the nearest two of eight directions.
+def _directions(light, y, x, cell, upper, lower, strip):  # type: ignore[no-untyped-def]
+    """Split the gradient of a pixel into the nearest two of eight directions, and add them.
 
     A gradient is exactly one sum ``a·axis + b·diagonal`` of its nearest two directions with
-    a, b ≥ 0, and a + b is its length within 8 %: no angle is computed. `bins` gets direction
-    after direction.
+    a, b ≥ 0, and a + b is its length within 8 %: no angle is computed. `upper` is the pixel's
+    share in `cell`, and `lower` that in the one below it.
     """
+    above, here, below = light[y, x * LANES :], light[y + 1, x * LANES :], light[y + 2, x * LANES :]
+    sums = strip[cell * _CELL :]
     for j in range(LANES):
-        gx = (light[y + 1, x + j + 2] - light[y + 1, x + j]) * _HALF
-        gy = (light[y + 2, x + j + 1] - light[y, x + j + 1]) * _HALF
+        gx = here[2 * LANES + j] - here[j]
+        gy = below[LANES + j] - above[LANES + j]
         right, left = max(gx, _ZERO), max(-gx, _ZERO)
         low, high = max(gy, _ZERO), max(-gy, _ZERO)
         wide, tall = right + left, low + high
-        bins[at + j] = max(right - tall, _ZERO)
-        bins[at + LANES + j] = _ROOT2 * min(right, low)
-        bins[at + 2 * LANES + j] = max(low - wide, _ZERO)
-        bins[at + 3 * LANES + j] = _ROOT2 * min(left, low)
-        bins[at + 4 * LANES + j] = max(left - tall, _ZERO)
-        bins[at + 5 * LANES + j] = _ROOT2 * min(left, high)
-        bins[at + 6 * LANES + j] = max(high - wide, _ZERO)
-        bins[at + 7 * LANES + j] = _ROOT2 * min(right, high)
+        _add(sums, j, upper, lower, max(right - tall, _ZERO))
+        _add(sums, LANES + j, upper, lower, _ROOT2 * min(right, low))
+        _add(sums, 2 * LANES + j, upper, lower, max(low - wide, _ZERO))
+        _add(sums, 3 * LANES + j, upper, lower, _ROOT2 * min(left, low))
+        _add(sums, 4 * LANES + j, upper, lower, max(left - tall, _ZERO))
+        _add(sums, 5 * LANES + j, upper, lower, _ROOT2 * min(left, high))
+        _add(sums, 6 * LANES + j, upper, lower, max(high - wide, _ZERO))
+        _add(sums, 7 * LANES + j, upper, lower, _ROOT2 * min(right, high))
 
 
 @njit(inline="always")
-def _normalise(cells, flat, out, i):  # type: ignore[no-untyped-def]
+def _add(sums, at, upper, lower, part):  # type: ignore[no-untyped-def]
+    sums[at] += upper * part
+    sums[_CELL + at] += lower * part
+
+
+@njit(inline="always")
+def _normalise(cells, flat, parts, out, first, count):  # type: ignore[no-untyped-def]
     """Square roots of the shares of the total; all smaller where the total is below `flat`."""
-    total = _ZERO
-    for b in range(BINS):
-        part = _ZERO
-        for a in range(cells.shape[0]):
-            for j in range(b, cells.shape[1], BINS):
-                part += cells[a, j]
-        total += part
-    factor = total / (total * total + flat * flat)
-    for a in range(cells.shape[0]):
-        for j in range(cells.shape[1]):
-            out[i, a * cells.shape[1] + j] = np.sqrt(cells[a, j] * factor)
-
-
-@njit(cache=True, nogil=True)
-def fill_colours(images, down, across, sums, out, at):  # type: ignore[no-untyped-def]
-    """Means of 4 × 4 blocks, 0 to 2, three channels each, of images (n, H, W × 3).
-
-    Parameters
-    ----------
-    down, across : (4, 2) int64
-        First pixel of each block, and the one after its last.
-    sums : (W × 3,) float32 scratch
-        Whole numbers, which are exact up to a quarter of 260,000 rows, and quicker than int32.
-    at : int
-        Where the means begin in the rows of `out`.
-    """
-    for i in range(len(images)):
-        for r in range(BLOCKS):
-            for j in range(len(sums)):
-                sums[j] = _ZERO
-            for y in range(down[r, 0], down[r, 1]):
-                for j in range(len(sums)):
-                    sums[j] += np.float32(images[i, y, j])
-            for c in range(BLOCKS):
-                pixels = (down[r, 1] - down[r, 0]) * (across[c, 1] - across[c, 0])
-                scale = COLOUR / np.float32(255 * pixels)
-                for channel in range(3):
-                    total = 0.0
-                    for x in range(across[c, 0], across[c, 1]):
-                        total += sums[3 * x + channel]
-                    out[i, at + (r * BLOCKS + c) * 3 + channel] = np.float32(total) * scale
+    for j in range(_CELL):
+        parts[j] = _ZERO
+    n = cells.shape[1] // _CELL
+    for a in range(len(cells)):
+        for c in range(n):
+            for j in range(_CELL):
+                parts[j] += cells[a, c * _CELL + j]
+    for j in range(LANES):
+        total = _ZERO
+        for b in range(BINS):
+            total += parts[b * LANES + j]
+        factor = total / (total * total + flat * flat)
+        for b in range(BINS):
+            parts[b * LANES + j] = factor
+    for a in range(len(cells)):
+        for c in range(n):
+            for j in range(_CELL):
+                cells[a, c * _CELL + j] = np.sqrt(cells[a, c * _CELL + j] * parts[j])
+        for lane in range(count):
+            for c in range(n):
+                for b in range(BINS):
+                    to = (a * n + c) * BINS + b
+                    out[first + lane, to] = cells[a, c * _CELL + b * LANES + lane]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,16 +17,16 @@ from shoal.features.gradient_kernel import (
     BLOCKS,
     COLOUR,
     LANES,
+    QUAD,
     encode_edges,
-    fill_colours,
-    fill_luminance,
+    fill_light,
 )
 from shoal.features.shapes import check_images, check_shape, gathered, is_plain
 
 _FEWEST, _MOST = 4, 8  # cells along the shorter side
 _MOST_CHANNELS = 16  # more are averaged with their neighbours
 _MOST_EDGES = 4096  # numbers for the edges of all channels: their moments take 128 MiB
-_AT_ONCE = 1 << 16  # pixels, so that they stay in a core's second-level cache
+_AT_ONCE = 1 << 17  # pixels, so that they stay in a core's second-level cache
 _SMALL = 32  # pixels along the shorter side: larger images are averaged down to between 32 and 63
 
 
@@ -141,37 +142,34 @@ class Gradients:
         return out
 
     def _encode(self, images: NDArray[np.uint8], out: NDArray[np.float32]) -> None:
-        images = np.ascontiguousarray(images)
         n, tall, wide, channels = images.shape
         (height, width), (down, across) = self._pixels, self.grid
         reach = min(height / down, width / across) / 6
-        padded = -(-width // LANES) * LANES
-        step = max(1, min(n, _AT_ONCE // (height * padded)))
-        light = np.zeros((step, height + 2, padded + 2), np.float32)
-        scratch = [light[0].shape, padded * BINS, (down, padded * BINS)]
-        scratch += [(width, down * BINS), (across, down * BINS)]
-        grey = np.empty((tall, wide), np.float32)
+        smooth = np.float32(min(0.25, reach * reach / 2))
         lists = (*tents(height, down), *tents(width, across))
-        spaces = [np.zeros(shape, np.float32) for shape in scratch]
-        for a in range(0, n, step):
-            block = images[a : a + step]
-            if channels == 1 and self.shrink == 1:
-                light[: len(block), 1:-1, 1 : width + 1] = block[..., 0]
+        quads = -(-wide // QUAD)
+        words = np.zeros((quads, channels * LANES), np.uint32)
+        grey = np.zeros((quads, QUAD * LANES), np.float32)
+        sums = np.zeros((quads, QUAD * channels * LANES), np.int32)
+        row = (words.reshape(-1), words, grey, grey.reshape(-1), sums)
+        # an odd number of columns, as a power of two would put every row in the same cache lines
+        columns = (QUAD * quads if self.shrink == 1 else width) + 2 | 1
+        groups = max(1, min(-(-n // LANES), _AT_ONCE // ((height + 2) * columns * LANES)))
+        lights = np.zeros((groups, height + 2, columns, LANES), np.float32)
+        flat = lights.reshape(groups, height + 2, -1)
+        shapes = [flat[0].shape, (down + 1) * BINS * LANES, (across, down * BINS * LANES)]
+        *spaces, parts = (np.zeros(shape, np.float32) for shape in (*shapes, BINS * LANES))
+        for a in range(0, n, groups * LANES):
+            part, own = images[a : a + groups * LANES], out[a : a + groups * LANES]
+            if channels == 1 and self.shrink == 1:  # small grey images wait for one kernel only
+                for lane in range(min(LANES, len(part))):
+                    pixels = part[lane::LANES, ..., 0]
+                    lights[: len(pixels), 1:-1, 1 : width + 1, lane] = pixels
             else:
-                light[:] = 0
-                fill_luminance(block, self.shrink, grey, light, width)
-            smooth = np.float32(min(0.25, reach * reach / 2))
-            encode_edges(light[: len(block)], smooth, *lists, *spaces, out[a : a + step])
-        if channels == 3:
-            blocks = [
-                np.array(
-                    [(one.start, one.stop) for one in (_block(b, side) for b in range(BLOCKS))]
-                )
-                for side in (tall, wide)
-            ]
-            sums = np.empty(wide * 3, np.float32)
-            at = down * across * BINS
-            fill_colours(images.reshape(n, tall, wide * 3), *blocks, sums, out, at)
+                sides = (self.shrink, width, _blocks(tall), _blocks(wide))
+                fill_light(_words(part), *sides, *row, lights, flat, parts, own)
+            used = flat[: -(-len(own) // LANES)]
+            encode_edges(used, smooth, *lists, *spaces, parts, own)
 
     @property
     def _pixels(self) -> tuple[int, int]:
@@ -196,6 +194,23 @@ def _block(at: int, side: int) -> slice:
     return slice(low, max((at + 1) * side // BLOCKS, low + 1))
 
 
+@cache
+def _blocks(side: int) -> NDArray[np.int64]:
+    return np.array([(part.start, part.stop) for part in (_block(b, side) for b in range(BLOCKS))])
+
+
+def _words(images: NDArray[np.uint8]) -> NDArray[np.uint32]:
+    """Return rows of four pixels at a time as 32-bit words, (n, H, quads × C)."""
+    n, tall, wide, channels = images.shape
+    quads = -(-wide // QUAD)
+    whole = images
+    if wide % QUAD or not (images.flags.c_contiguous and images.ctypes.data % 4 == 0):
+        whole = np.zeros((n, tall, quads * QUAD, channels), np.uint8)
+        whole[:, :, :wide] = images
+    return whole.reshape(n, tall, quads * QUAD * channels).view("<u4")
+
+
+@cache
 def tents(n: int, cells: int) -> tuple[NDArray, NDArray]:
     """Share each of `n` pixels between its two nearest cells, in proportion to nearness.
 
