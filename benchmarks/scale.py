@@ -1,8 +1,8 @@
 """``python -m benchmarks.scale``: what a billion tiles would take, by simulating the task graph.
 
-Seconds a row come from the last rows of `results/tiles.jsonl` at the least and the most tiles, so
-that what does not grow with the rows is told apart; shards and groups from the code itself. What
-cannot be measured on one machine is an argument with a default: an assumption, not a figure.
+Seconds per row come from the last row of `results/tiles.jsonl` at the most tiles; shards and groups
+from the code itself. What cannot be measured on one machine is an argument with a default: an
+assumption, not a figure.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from benchmarks.rows import RESULTS
 from shoal.core.representatives import SAMPLE_PER_CODE
 from shoal.stages.base import Shards
 
-_COMPONENTS, _FEATURES = 64, 176
+_COMPONENTS, _CODES = 64, 32_768
 _JITTER = 0.1
 
 
 @dataclass(frozen=True)
 class Pass:
-    """One pass: how many tasks, what each row moves, and the parts that the launcher sums."""
+    """One pass over all rows: a task per shard or group of shards, and what each row moves."""
 
     stage: str
     grouped: bool
@@ -35,27 +35,21 @@ class Pass:
     files: int
 
 
-PASSES = (
-    Pass("features", True, 768, 1, 1),
-    Pass("project", False, 769, _COMPONENTS + 5, 4),
-    Pass("summarise", True, _COMPONENTS + 5, 2, 1),
-    Pass("assign", False, _COMPONENTS + 7, 11, 1),
+PASSES = (  # bytes of a row: pixels, codes near it, results
+    Pass("project", True, 768, 11, 5),
+    Pass("assign", False, 11, 8, 1),
 )
 
 
-def costs() -> tuple[dict[str, float], dict[str, float]]:
-    """Return core seconds a row, and seconds that do not grow with the rows, by stage."""
+def costs() -> tuple[dict[str, float], float]:
+    """Return core seconds per row of each pass, and the seconds of the other stages together."""
     lines = (RESULTS / "tiles.jsonl").read_text().splitlines()
     rows = [row for row in map(json.loads, lines) if row["case"] == "shoal"]
-    small, large = (
-        [row for row in rows if row["n"] == n][-1]
-        for n in (min(row["n"] for row in rows), max(row["n"] for row in rows))
-    )
-    one, many = small["quality"]["stages"], large["quality"]["stages"]
-    more, cores = large["n"] - small["n"], large["machine"]["cores"]
-    a_row = {name: max(0.0, many[name] - one[name]) * cores / more for name in many}
-    fixed = {name: max(0.0, one[name] - a_row[name] * small["n"] / cores) for name in one}
-    return a_row, fixed
+    last = [row for row in rows if row["n"] == max(row["n"] for row in rows)][-1]
+    stages, cores = last["quality"]["stages"], last["machine"]["cores"]
+    passes = {one.stage for one in PASSES}
+    per_row = {name: stages[name] * cores / last["n"] for name in passes}
+    return per_row, sum(seconds for name, seconds in stages.items() if name not in passes)
 
 
 def makespan(durations: np.ndarray, workers: int) -> float:
@@ -67,8 +61,8 @@ def makespan(durations: np.ndarray, workers: int) -> float:
 
 
 def simulate(given: Any) -> list[dict[str, float | str]]:
-    """Go through the passes; give for each what workers and launcher take."""
-    a_row, fixed = costs()
+    """Return for each pass what workers and launcher take."""
+    per_row, _ = costs()
     tiles: Any = SimpleNamespace(
         n_rows=given.n, shape=(16, 16, 3), kind="images", mixed_sizes=False
     )
@@ -77,21 +71,21 @@ def simulate(given: Any) -> list[dict[str, float | str]]:
     random = np.random.default_rng(0)
     table = []
     for one in PASSES:
-        bytes_of = 8 * _FEATURES**2 if one.stage == "features" else 8 * 32_768 * _COMPONENTS
-        groups = shards.groups(bytes_of) if one.grouped else [(i,) for i in range(len(shards))]
+        sums = 8 * _CODES * _COMPONENTS
+        groups = shards.groups(sums) if one.grouped else [(i,) for i in range(len(shards))]
         rows = np.array([len(group) for group in groups]) * size
-        compute = rows * a_row[one.stage] * random.lognormal(0, _JITTER, len(rows))
+        compute = rows * per_row[one.stage] * random.lognormal(0, _JITTER, len(rows))
         moved = rows * (one.read + one.written) / (given.worker_mb * 1e6)
-        asked = rows / size * (one.files + 2) * given.latency
-        passed = given.start + makespan(compute + moved + asked, given.workers)
-        sums = given.n * one.written / (given.launcher_mb * 1e6)
-        sums += len(shards) * one.files * given.latency / 16
+        requests = rows / size * (one.files + 2) * given.latency
+        passed = given.start + makespan(compute + moved + requests, given.workers)
+        checked = given.n * one.written / (given.launcher_mb * 1e6)
+        checked += len(shards) * one.files * given.latency / 16
         table.append(
             {
                 "stage": one.stage,
                 "tasks": len(groups),
                 "workers_s": passed,
-                "launcher_s": sums + fixed[one.stage],
+                "launcher_s": checked,
                 "moved_gb": given.n * (one.read + one.written) / 1e9,
             }
         )
@@ -101,7 +95,7 @@ def simulate(given: Any) -> list[dict[str, float | str]]:
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    for name, default, said in (
+    for name, default, text in (
         ("n", 10**9, "tiles"),
         ("workers", 100, "worker processes of one core"),
         ("worker-mb", 100.0, "MB/s between a worker and the store (assumed)"),
@@ -110,20 +104,20 @@ def main() -> None:
         ("start", 120.0, "seconds until the workers of a pass work (assumed)"),
         ("core-hour", 0.05, "price of a core for an hour (assumed)"),
     ):
-        parser.add_argument(f"--{name}", type=type(default), default=default, help=said)
+        parser.add_argument(f"--{name}", type=type(default), default=default, help=text)
     given = parser.parse_args()
     table = simulate(given)
     print("| pass | tasks | workers, s | launcher, s | moved, GB |\n|---|---|---|---|---|")
     for row in table:
         figures = (f"{row[name]:,.0f}" for name in ("tasks", "workers_s", "launcher_s", "moved_gb"))
         print(f"| {row['stage']} | {' | '.join(figures)} |")
-    tree = costs()[1]["tree"]
-    whole = sum(float(row["workers_s"]) + float(row["launcher_s"]) for row in table) + tree
-    sample = SAMPLE_PER_CODE * 32_768 * _COMPONENTS * 4 / 2**20
-    print(f"\nIn all {whole / 3600:.1f} hours; the launcher holds a sample of {sample:,.0f} MiB.")
+    whole = sum(float(row["workers_s"]) + float(row["launcher_s"]) for row in table) + costs()[1]
+    sample = SAMPLE_PER_CODE * _CODES * _COMPONENTS * 4 / 2**20
+    print(f"\nTotal: {whole / 3600:.2f} hours; the launcher holds a sample of {sample:,.0f} MiB.")
     paid = whole / 3600 * given.workers * given.core_hour
     print(
-        f"Workers that are paid all the time: {paid:,.0f}, at {given.core_hour:g} a core and hour."
+        f"If all workers are paid for the whole time: {paid:,.2f}, "
+        f"at {given.core_hour:g} per core hour."
     )
 
 
