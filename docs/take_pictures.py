@@ -61,7 +61,7 @@ def nothing(page: Page) -> None:
 def similar(page: Page) -> None:
     """Search for what is like the first image."""
     page.locator(".grid .cell").first.click()
-    page.get_by_role("button", name="Find alike").click()
+    page.get_by_role("button", name="Find similar").click()
     page.wait_for_selector("aside .tiles .thumb")
 
 

@@ -148,4 +148,4 @@ def test_the_explorer_shows_images_and_finds_none_by_another(folder):
     assert facts["thumb"] is not None
     assert facts["kind"] == "vectors"
     answer = client.post("/api/search", content=(folder / "photos" / "00.png").read_bytes())
-    assert "compared by numbers" in answer.text
+    assert "cannot be searched by an image" in answer.text

@@ -89,7 +89,7 @@ def test_the_open_image_is_junked_moved_exported_and_searched_by(address, open_p
     page.wait_for_selector("dialog h2:text-is('Export 1 image')")
     page.keyboard.press("Escape")
     title = page.inner_text(".detail h2")
-    tools.get_by_role("button", name="Find alike").click()
+    tools.get_by_role("button", name="Find similar").click()
     first = page.locator("aside .tiles .tile-button").first
     assert first.get_attribute("title").lower() == title.lower()
     assert re.search(r"\bsure\b", page.inner_text("aside"))

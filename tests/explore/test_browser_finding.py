@@ -108,7 +108,7 @@ def test_words_find_images_where_the_features_know_them(tmp_path, monkeypatch, b
 
 def test_an_empty_part_of_the_map_says_so_and_leads_back(served, open_page):
     page = open_page(f"{served}#m=9_0.0001_0.0001")
-    page.wait_for_selector(".map-empty:has-text('No image lies here')")
+    page.wait_for_selector(".map-empty:has-text('There is no image here')")
     assert faults_of(page) == []
     shot(page, "map empty")
     page.get_by_role("button", name="Show the whole map").click()
@@ -121,7 +121,7 @@ def test_the_slider_says_why_it_ends(served, open_page):
     slider.fill(slider.get_attribute("max"))
     note = page.wait_for_selector(".slider .note:has-text('The slider ends at')")
     assert "far beyond the finest layer" in note.inner_text()
-    exactly = page.get_by_role("spinbutton", name="Number of clusters, exactly")
+    exactly = page.get_by_role("spinbutton", name="Exact number of clusters")
     exactly.fill("200")
     page.keyboard.press("Tab")
     until(page, "location.hash.includes('k=200')")

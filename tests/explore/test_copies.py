@@ -62,4 +62,4 @@ def test_the_search_is_another_process_that_begins_once_and_tells_what_stops_it(
     fresh.start()
     assert fresh._search is search
     search.wait()
-    assert fresh.progress["trouble"].startswith("near duplicates could not be looked for")
+    assert fresh.progress["trouble"].startswith("the search for near duplicates failed")

@@ -69,7 +69,7 @@ def test_the_listing_says_what_the_page_shows(vectors):
     assert [c["id"] for c in listing] == cut.ids.tolist()
     assert listing[1]["name"] == "<b>&"
     assert sum(c["rows"] for c in listing) == 898
-    assert all(0 <= c["held"] <= 1 for c in listing)
+    assert all(0 <= c["separation"] <= 1 for c in listing)
     assert all(len(c["xy"]) == 2 for c in listing)
 
 
@@ -147,7 +147,7 @@ def test_what_a_cut_learns_from_the_one_before_is_what_it_would_find(explorer):
         for k in (None, 4, 7):
             cut = explorer.cut(k)
             anew = type(cut)(cut.atlas, cut.state)
-            for name in ("means", "away", "shares", "medoids", "held"):
+            for name in ("means", "away", "shares", "medoids", "separation"):
                 found, expected = getattr(cut, name), getattr(anew, name)
                 np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5, err_msg=name)
 

@@ -20,7 +20,7 @@ def test_an_edit_is_in_the_log_and_in_every_count(explorer, ask):
     client = ask(explorer)
     before = sizes(client)
     merged = good(do(client, "merge", clusters=[1, 2], author="ada"))
-    assert merged["said"] == "Merged Cluster 2 into Cluster 1"
+    assert merged["summary"] == "Merged Cluster 2 into Cluster 1"
     after = sizes(client)
     assert after == {c: n + (before[2] if c == 1 else 0) for c, n in before.items() if c != 2}
     log = good(client.get("/api/edits"))
@@ -28,7 +28,7 @@ def test_an_edit_is_in_the_log_and_in_every_count(explorer, ask):
         ("merge", "ada", True)
     ]
     undone = good(do(client, "undo"))
-    assert (undone["redo"], undone["said"]) == (
+    assert (undone["redo"], undone["summary"]) == (
         "Merged Cluster 2 into Cluster 1",
         "Undone: merged Cluster 2 into Cluster 1",
     )
@@ -109,7 +109,7 @@ def test_all_other_edits(digits, ask):
     good(do(client, "quiz", cluster=2, right=mine, wrong=[]))
     one = next(c for c in good(client.get("/api/clusters"))["clusters"] if c["id"] == 0)
     assert (one["note"], one["mark"], one["locked"]) == ("look <again>", "junk", False)
-    assert good(do(client, "start", k=4))["said"] == "Restarted from the cut into 4 clusters"
+    assert good(do(client, "start", k=4))["summary"] == "Restarted from the cut into 4 clusters"
     assert len(sizes(client)) == 4
 
 

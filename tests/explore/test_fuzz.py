@@ -13,7 +13,7 @@ import pytest
 import shoal
 from shoal.explore.editing import OPERATIONS
 from shoal.explore.metadata import make_metadata
-from shoal.explore.routes import LOOKING, SENDING
+from shoal.explore.routes import READS, WRITES
 from shoal.explore.serve import static_files
 
 ODD = (
@@ -109,7 +109,7 @@ def test_no_request_is_our_fault_and_nothing_else_is_read(kind, seed, ask, watch
     watched.clear()
     answers = {}
     for _ in range(250):
-        path = draw.choice([*LOOKING, *LOOKING, "nothing", "map/../run", "%2e%2e/run"])
+        path = draw.choice([*READS, *READS, "nothing", "map/../run", "%2e%2e/run"])
         query = {
             name: draw.choice([*ODD, *known]) for name in draw.sample(NAMES, draw.randrange(6))
         }
@@ -120,7 +120,7 @@ def test_no_request_is_our_fault_and_nothing_else_is_read(kind, seed, ask, watch
         if answer.status_code >= 400:
             assert set(answer.json()) == {"error"}
     for _ in range(200):
-        path = draw.choice(list(SENDING))
+        path = draw.choice(list(WRITES))
         names = (*NAMES, "op", "area", "where", "into", "name", "note", "mark", "parts", "to")
         names += ("author", "seen", "words", "locked", "a", "b", "n", "right", "wrong")
         body = {name: value(draw) for name in draw.sample(names, draw.randrange(6))}

@@ -41,7 +41,7 @@ def test_a_cluster_is_fitted_by_itself_and_split_into_what_that_finds(digits, as
     assert len(members) > 1  # three kinds of digits
     told = good(client.post("/api/edits", json={"op": "recluster", "cluster": 0}))
     assert told["steps"] == len(members) - 1
-    assert f"into {len(members)}" in told["said"]
+    assert f"into {len(members)}" in told["summary"]
     labels = digits.curation.labels_of(rows)
     parts = [labels[np.isin(rows, part)] for part in members]
     assert all(len(set(part.tolist())) == 1 for part in parts)

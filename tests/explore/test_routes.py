@@ -1,7 +1,7 @@
 import pytest
 
 from shoal.explore.params import Params
-from shoal.explore.routes import FIELDS, LOOKING, PARAMETERS, SENDING, openapi
+from shoal.explore.routes import FIELDS, PARAMETERS, READS, WRITES, openapi
 from shoal.explore.serve import make_app
 
 VALUES = {
@@ -40,20 +40,20 @@ def test_every_route_is_documented_and_every_documented_one_exists(digits):
     assert len(routes) > 30
 
 
-@pytest.mark.parametrize("name", [name for name in LOOKING if name not in _OTHER])
+@pytest.mark.parametrize("name", [name for name in READS if name not in _OTHER])
 def test_the_parameters_are_those_that_an_answer_reads(name, digits, vectors):
     explorer = vectors if name == "values" else digits
     query = Recorded(VALUES)
-    LOOKING[name].answer(explorer, Params(query))
-    documented = set(LOOKING[name].query.split())
+    READS[name].answer(explorer, Params(query))
+    documented = set(READS[name].query.split())
     assert query.names <= documented
     assert documented - query.names <= {"k"}  # which some read only where there is a set
 
 
 def test_nothing_is_described_that_no_request_takes():
-    used = {name for call in (*LOOKING.values(), *SENDING.values()) for name in call.query.split()}
+    used = {name for call in (*READS.values(), *WRITES.values()) for name in call.query.split()}
     assert used == set(PARAMETERS)
-    assert {name for call in SENDING.values() for name in call.body.split()} == set(FIELDS)
+    assert {name for call in WRITES.values() for name in call.body.split()} == set(FIELDS)
 
 
 def test_the_page_serves_its_description(digits, ask):

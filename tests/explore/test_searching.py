@@ -65,7 +65,7 @@ def test_what_is_no_image_is_refused(digits, ask, body):
 
 def test_rows_that_are_no_images_are_not_searched_by_one(vectors, ask):
     answer = ask(vectors).post("/api/search", content=b"x")
-    assert "compared by numbers" in answer.json()["error"]["message"]
+    assert "cannot be searched by an image" in answer.json()["error"]["message"]
 
 
 @pytest.fixture(params=[None, 40], ids=["every row", "40 representatives"])

@@ -71,7 +71,7 @@ def test_columns_beside_the_rows_suggest_names_that_are_accepted_at_once(digits,
     assert suggested(digits, cut) == wanted
     names = {str(c): name for c, name in wanted.items()}
     told = good(client.post("/api/edits", json={"op": "names", "names": names}))
-    assert (told["steps"], told["said"]) == (base, f"Named {base} clusters")
+    assert (told["steps"], told["summary"]) == (base, f"Named {base} clusters")
     called = {c["id"]: c["name"] for c in good(client.get("/api/clusters"))["clusters"]}
     assert called == wanted
     good(client.post("/api/edits", json={"op": "undo", "n": told["steps"]}))

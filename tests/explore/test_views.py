@@ -166,7 +166,7 @@ def test_an_empty_part_of_the_map_is_told_from_one_with_rows(explorer, ask):
         x0, y0 = draw.random(2) * (1 - wide)
         corners = {"x0": x0, "y0": y0, "x1": x0 + wide, "y1": y0 + wide}
         query = "&".join(f"{name}={v:.7f}" for name, v in corners.items())
-        some = good(client.get(f"/api/map/held?{query}"))["some"]
+        some = good(client.get(f"/api/map/occupied?{query}"))["occupied"]
 
         def within(margin, x0=x0, y0=y0, wide=wide):
             low, high = np.array([x0, y0]) - margin, np.array([x0, y0]) + wide + margin
@@ -196,7 +196,7 @@ def test_before_the_map_is_drawn_the_page_is_told(digits, ask):
     client = ask(digits)
     assert good(client.get("/api/map")) == {"ready": False, "share": 0.0, "trouble": None}
     assert good(client.get("/api/clusters"))["clusters"][0]["xy"] is None
-    assert "not drawn yet" in said(client.get("/api/map/tile?z=0&x=0&y=0"))
+    assert "not ready yet" in said(client.get("/api/map/tile?z=0&x=0&y=0"))
 
 
 @pytest.mark.parametrize(
@@ -216,7 +216,7 @@ def test_before_the_map_is_drawn_the_page_is_told(digits, ask):
         ("map/tile?z=14&x=0&y=0", "z 14: give 0 to 13"),
         ("map/tile?z=2&x=4&y=0", "x 4: give 0 to 3"),
         ("map/at?x=2&y=0&z=0", "from 0 to 1"),
-        ("map/held?x0=0.5&y0=0&x1=0.1&y1=1", "the upper left and the lower right corner"),
+        ("map/occupied?x0=0.5&y0=0&x1=0.1&y1=1", "the upper left and the lower right corner"),
     ],
 )
 def test_what_cannot_be_is_refused_with_the_rule(digits, ask, query, rule):
@@ -281,7 +281,7 @@ def test_a_set_has_its_bounds_on_the_map(digits, ask):
     inside = ((places >= found["low"]) & (places <= found["high"])).all(axis=1)
     assert 0.9 < inside.mean() <= 1
     none = good(client.post("/api/sets", json={"clusters": [999]}))["set"]
-    assert "nothing to zoom to" in said(client.get(f"/api/map/bounds?set={none}"))
+    assert "no rows to zoom to" in said(client.get(f"/api/map/bounds?set={none}"))
 
 
 def test_only_what_is_selected_can_be_drawn(digits, ask):

@@ -96,7 +96,7 @@ def list_edits(run: RunArgument, json: JsonOption = False) -> None:
     edits.refresh()
     entries, done = edits.entries(), {entry.seq for entry in edits.done}
     if json:
-        log = [{**plain(e), "said": e.describe(), "in_effect": e.seq in done} for e in entries]
+        log = [{**plain(e), "summary": e.describe(), "in_effect": e.seq in done} for e in entries]
         print_json({"run": run, "k": edits.k, "edits": log, "clusters": edits.listing()})
         return
     if not entries:
@@ -188,7 +188,7 @@ def _print_done(run: Path, edits: Curation, before: int, json: bool) -> None:
     changes = edits.changes(before)
     changed = [line for line in edits.listing() if line["cluster"] in changes.changed]
     if json:
-        text = [{"seq": e.seq, "op": e.op, "said": e.describe()} for e in changes.entries]
+        text = [{"seq": e.seq, "op": e.op, "summary": e.describe()} for e in changes.entries]
         print_json({"run": run, "done": text, "changed": changed, "gone": changes.gone})
         return
     if not changes.entries:

@@ -78,7 +78,7 @@ def export(
     if json:
         print_json(facts)
         return
-    say(facts["said"])
+    say(facts["summary"])
     if as_ in _FOLDERS and not undo:
         again = command("shoal", "export", run, "--to", to, "--as", as_, "--undo")
         say(f"Undo it with: {again}")
@@ -99,7 +99,7 @@ def _written(run: Run, to: Path, as_: str, quiet: bool, how: dict[str, Any]) -> 
     done = found.outcome
     if done is None:
         text = f"{found.path}: {found.path.stat().st_size:,} bytes"
-        return {"file": found.path, "said": text}
+        return {"file": found.path, "summary": text}
     before = f", {done.before:,} were there" if done.before else ""
     return _facts(to, done, f"{to}: {plural(done.done, 'image')} laid out{before}")
 
@@ -115,5 +115,5 @@ def _facts(to: Path, outcome: Outcome, text: str) -> dict[str, Any]:
         "done": outcome.done,
         "before": outcome.before,
         "left": left,
-        "said": text,
+        "summary": text,
     }

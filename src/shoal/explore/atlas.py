@@ -1,4 +1,4 @@
-"""The rows of a run for looking at: read from disk in pieces, never all of them at once."""
+"""The rows of a run as the explorer reads them: from disk in pieces, never all at once."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Value = TypeVar("Value")
 
 
 class Kept:
-    """The values that were asked for last, by key; made once, also when threads ask at once."""
+    """A cache of the values used last; each is computed once, also for concurrent threads."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -33,7 +33,7 @@ class Kept:
         self._values: OrderedDict[Hashable, tuple[threading.Lock, list[Any]]] = OrderedDict()
 
     def get(self, key: Hashable, make: Callable[[], Value]) -> Value:
-        """Return the value of a key, made by `make` when it is not there."""
+        """Return the value of a key, from `make` if it is not cached."""
         with self._lock:
             lock, held = self._values.setdefault(key, (threading.Lock(), []))
             self._values.move_to_end(key)
@@ -46,7 +46,7 @@ class Kept:
             return found
 
     def clear(self) -> None:
-        """Forget all."""
+        """Empty the cache."""
         with self._lock:
             self._values.clear()
 
@@ -54,8 +54,7 @@ class Kept:
 class Column:
     """An array on disk, of which pieces are copied into memory.
 
-    What was read through the mapping is given back to the system every now and then: a server
-    that looks everywhere does not come to hold the file.
+    The pages that were read are released now and then, so that the server's memory stays bounded.
     """
 
     def __init__(self, path: Path) -> None:
@@ -87,15 +86,7 @@ def run_seed(run: RunFolder) -> int:
 
 
 class Atlas:
-    """A finished run whose leaves are made, and perhaps its map.
-
-    Parameters
-    ----------
-    run
-        A finished run.
-    home
-        Where the stages leaves and map are: the run's folder, or another one.
-    """
+    """A finished run with its leaves and perhaps its map, which are stages in the folder `home`."""
 
     rows = _stored("leaves", "rows")  # The row in each position
     positions = _stored("leaves", "seats")  # The position of each row, −1 for quarantined ones
@@ -123,7 +114,7 @@ class Atlas:
 
     @property
     def n_rows(self) -> int:
-        """Rows of the source, quarantined ones counted."""
+        """Rows of the source, including quarantined ones."""
         return self.result.n_rows
 
     @property
@@ -133,12 +124,12 @@ class Atlas:
 
     @cached_property
     def twins(self) -> Positions:
-        """The positions of rows that have an equal among their neighbours in position."""
+        """Positions of rows with equal features."""
         return Positions.of(read_npy(self.leaves.whole("twins")))
 
     @cached_property
     def outliers(self) -> Positions:
-        """The positions of all outliers: they are the last ones of each leaf."""
+        """Positions of all outliers, which are the last ones of each leaf."""
         return Positions.ranges(self.start[1:] - self.outlying, self.start[1:])
 
     @cached_property
@@ -160,28 +151,28 @@ class Atlas:
 
     @property
     def has_map(self) -> bool:
-        """Whether the map is drawn."""
+        """True when the map is ready."""
         self._has_map = self._has_map or self.map.is_done(self._map_print)
         return self._has_map
 
     def need_map(self) -> None:
-        """Refuse what is about the map until that is drawn."""
+        """Raise InputError until the map is ready."""
         if not self.has_map:
-            raise InputError("the map is not drawn yet: wait a moment")
+            raise InputError("the map is not ready yet: wait a moment")
 
     @cached_property
     def xy(self) -> NDArray[np.float32]:
-        """The place of each leaf on the map, (m, 2)."""
+        """Coordinates of each leaf on the map, (m, 2)."""
         return read_npy(self.map.whole("layout"))
 
     @cached_property
     def cells(self) -> NDArray[np.int64]:
-        """Where each coarse cell begins in `codes`, and the end."""
+        """Start of each coarse cell in `codes`, and the end."""
         return read_npy(self.map.whole("cells")).astype(np.int64)
 
     @cached_property
     def coarse(self) -> tuple[NDArray, NDArray, NDArray] | None:
-        """Cell, leaf and count, where rows are many; else None."""
+        """Cell, leaf and count of coarse cells, for many rows; else None."""
         names = ("cell", "leaf", "count")
         if not self.map.whole("coarse_cell").exists():
             return None
@@ -189,16 +180,16 @@ class Atlas:
 
     @cached_property
     def about_map(self) -> dict[str, Any]:
-        """What the map says of itself."""
+        """Facts about the map, such as its recall."""
         found: dict[str, Any] = read_json(self.map.whole("about", "json"))
         return found
 
     def leaves_at(self, positions: NDArray) -> NDArray[np.int64]:
-        """Return the leaf of each of some positions."""
+        """Return the leaf of each position."""
         return np.searchsorted(self.start, positions, side="right") - 1
 
     def names(self, rows: NDArray) -> list[str | None]:
-        """Return the names of some rows, None where rows have only numbers."""
+        """Return the names of rows, None for rows without names."""
         if not self.result.summary["named"]:
             return [None] * len(rows)
         size, folder = int(self.result.summary["shard_rows"]), self.run.stage("index")

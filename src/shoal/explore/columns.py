@@ -1,4 +1,4 @@
-"""Requests about the columns of a table: two against each other, and one by cluster."""
+"""Requests for the columns of a table: a scatter plot of two, and one by cluster."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _ENDS = (0.01, 0.99)
 
 
 def columns(explorer: Explorer, params: Params) -> dict[str, Any]:
-    """Return some rows by two columns, and how each cluster is spread along the first."""
+    """Return some rows by two columns, and a histogram of the first for each cluster."""
     numbers = explorer.numbers
     if numbers is None or numbers.names is None:
         raise InputError("there are no named columns to draw, or too many of them")
@@ -52,7 +52,7 @@ def columns(explorer: Explorer, params: Params) -> dict[str, Any]:
 
 
 def read_cells(explorer: Explorer) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Read rows, in blocks from all over where there are many."""
+    """Read all rows, or evenly spread blocks of many."""
     assert explorer.numbers is not None
     source = explorer.numbers.source
     starts = np.arange(0, source.n_rows, _TOGETHER)
@@ -74,14 +74,13 @@ def _labels(source: Any, column: int) -> list[str] | None:
 
 
 def _written(values: NDArray[np.float64]) -> list[float | None]:
-    """Write numbers in six digits, None for missing ones."""
     return [float(f"{v:.6g}") if np.isfinite(v) else None for v in values.tolist()]
 
 
 def _spread(
     values: NDArray[np.float64], cluster: NDArray[np.int64], labels: list[str] | None
 ) -> dict[str, Any]:
-    """Count the rows of each cluster by value: between ``low`` and ``high``, or by category."""
+    """Count the rows of each cluster in bins from ``low`` to ``high``, or by category."""
     known = np.isfinite(values) & ((values >= 0) if labels else True)
     values, cluster = values[known], cluster[known]
     if labels:

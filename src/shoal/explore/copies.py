@@ -1,6 +1,6 @@
-"""Near duplicates among a run's images: found once, by another process, and kept beside its map.
+"""Near duplicates among a run's images, found once by another process and stored beside the map.
 
-``python -m shoal.explore.copies RUN HOME`` finds them, and says in JSON how far it is.
+``python -m shoal.explore.copies RUN HOME`` finds them, and writes its progress in JSON.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from shoal.explore.drawing import told_by, write_line
+from shoal.explore.drawing import run_beside_page, write_line
 from shoal.explore.metadata import Column, make_metadata
 from shoal.explore.prepare import Drawing, Shares, made
 from shoal.stages.leaves import leaves_fingerprint
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 NAME = "copies"
 LEAST = 0.85
-"""The slider's lower end: far under `duplicates.find.SIMILAR`, where different photos are alike."""
+"""Lower end of the slider, far below `duplicates.find.SIMILAR`; different photos pass it."""
 
 _USUAL = 0.93
 _MEMORY = "2GiB"
@@ -51,11 +51,11 @@ class Copies:
 
     @property
     def ready(self) -> bool:
-        """Whether they are found."""
+        """True when the search is done."""
         return self._folder.is_done(_fingerprint(self.explorer.atlas.run))
 
     def start(self) -> None:
-        """Begin to search, once."""
+        """Start the search, once."""
         with self._lock:
             if self.ready or self._search is not None:
                 return
@@ -65,7 +65,7 @@ class Copies:
                 explorer.home,
                 self.progress.update,
                 module=__name__,
-                trouble="near duplicates could not be looked for",
+                trouble="the search for near duplicates failed",
             )
             atexit.register(self._search.stop)
 
@@ -78,7 +78,7 @@ class Copies:
 
     @cached_property
     def columns(self) -> tuple[Column, ...]:
-        """What rows can be filtered by."""
+        """Columns to filter rows by."""
         n, table = self.explorer.atlas.n_rows, self.table
         first = np.diff(table["group"], prepend=-1) > 0
         alike, group = np.full(n, np.nan), np.full(n, None, object)
@@ -94,7 +94,7 @@ class Copies:
         return (Column("copy, %", "number", pa.array(alike)), *groups.columns)
 
     def groups(self, least: float, k: int | None) -> dict[str, Any]:
-        """Return groups at least so alike, the kept image first, or how far the search is."""
+        """Return groups of at least this similarity, the image to keep first, or the progress."""
         if not self.ready:
             self.start()
             return {**self.progress, "share": min(self.progress["share"], 0.99)}
@@ -118,13 +118,12 @@ def _fingerprint(run: RunFolder) -> str:
 
 
 def _search(run: RunFolder, home: Path) -> None:
-    """Find near duplicates, and keep them."""
     from shoal import api
     from shoal.duplicates import find_duplicates
 
     def make(folder: StageFolder) -> dict[str, Any]:
-        source, told = api.open(run.path).source, Shares(write_line)
-        table = find_duplicates(source, threshold=LEAST, memory=_MEMORY, progress=told).table
+        source, bars = api.open(run.path).source, Shares(write_line)
+        table = find_duplicates(source, threshold=LEAST, memory=_MEMORY, progress=bars).table
         for name in _FIELDS:
             write_npy(folder.whole(name), table[name].to_numpy())
         return {"rows": table.num_rows}
@@ -133,4 +132,4 @@ def _search(run: RunFolder, home: Path) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(told_by(lambda: _search(RunFolder.open(sys.argv[1]), Path(sys.argv[2]))))
+    sys.exit(run_beside_page(lambda: _search(RunFolder.open(sys.argv[1]), Path(sys.argv[2]))))

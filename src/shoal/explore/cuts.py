@@ -1,4 +1,4 @@
-"""A clustering as the page shows it: of a plain cut, or of the base cut with its edits."""
+"""A clustering as the page shows it: a plain cut, or the base cut with its edits."""
 
 from __future__ import annotations
 
@@ -21,28 +21,19 @@ _ABOUT_AS_CLEAR = 2 / 3
 
 @dataclass(frozen=True)
 class Cut:
-    """A state of the clusters over an atlas; clusters are numbered 0 .. c − 1 by id here.
-
-    Parameters
-    ----------
-    atlas
-    state
-        From the edits; without edits that of a plain cut.
-    name
-        Tells it from all other cuts of the run.
-    """
+    """The clusters of one state of the edits; here they are numbered 0 .. c − 1 by id."""
 
     atlas: Atlas
-    state: State
-    name: str = ""
+    state: State  # without edits that of a plain cut
+    name: str = ""  # unique among the cuts of the run
 
     @cached_property
     def rows_name(self) -> str:
-        """Name of a cut that looks the same on the map: same rows in the same clusters."""
+        """Name of the first cut with the same rows in the same clusters."""
         return self.name
 
     def take_over(self, before: Cut) -> None:
-        """Keep what was found out about a cut with the same rows in the same clusters."""
+        """Reuse the results of a cut with the same rows in the same clusters."""
         fields = ("atlas", "state", "name", "comes_apart", "rows_name")
         known = {name: v for name, v in vars(before).items() if name not in fields}
         vars(self).update(known)
@@ -50,7 +41,7 @@ class Cut:
             vars(self).update(rows_name=before.rows_name)
 
     def learn(self, before: Cut) -> None:
-        """Keep what was found out about those clusters that have the same leaves in another cut."""
+        """Reuse the results of another cut for clusters with the same leaves."""
         if not {"means", "away", "shares"} <= set(vars(before)):
             return
         known = {leaves: cluster for cluster, leaves in enumerate(before.leaf_ranges) if leaves}
@@ -66,7 +57,7 @@ class Cut:
 
     @cached_property
     def leaf_ranges(self) -> list[bytes]:
-        """The leaves of each cluster, as bytes of their ranges; empty where they hold no rows."""
+        """The leaf ranges of each cluster, as bytes; empty if it has no rows."""
         change = np.flatnonzero(np.diff(self.of_leaf, prepend=-1))
         ranges = np.stack([change, np.append(change[1:], len(self.of_leaf))], axis=1)
         order = np.argsort(self.of_leaf[change], kind="stable")
@@ -77,7 +68,7 @@ class Cut:
 
     @cached_property
     def weights(self) -> NDArray[np.float64]:
-        """Rows of the leaves of each cluster, moved ones or not, (c,)."""
+        """Rows in the leaves of each cluster, before single rows were moved, (c,)."""
         counts = self.atlas.counts.astype(np.float64)
         return np.asarray(np.bincount(self.of_leaf, counts, len(self.ids)), np.float64)
 
@@ -120,7 +111,7 @@ class Cut:
         return found
 
     def number(self, cluster_id: int) -> int:
-        """Return the number of a cluster, −1 when there is none of that id."""
+        """Return the number of the cluster with an id, −1 if there is none."""
         at = int(np.searchsorted(self.ids, cluster_id))
         return at if at < len(self.ids) and self.ids[at] == cluster_id else -1
 
@@ -144,7 +135,7 @@ class Cut:
 
     @cached_property
     def shares(self) -> NDArray[np.float32]:
-        """How much of each leaf's ties stay in its cluster, (m,)."""
+        """Share of each leaf's link weight that stays in its cluster, (m,)."""
         return self._shares_of(np.arange(len(self.of_leaf)))
 
     def _shares_of(self, leaves: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -154,7 +145,7 @@ class Cut:
         return held_share(neighbours[which], affinities[which], labels, which)
 
     def confidence(self, positions: NDArray, leaves: NDArray | None = None) -> NDArray[np.float32]:
-        """Return the confidence of some rows in the clusters of their leaves, 0..1."""
+        """Return the confidence of rows in the clusters of their leaves, 0..1."""
         leaves = self.atlas.leaves_at(positions) if leaves is None else leaves
         if self.atlas.result.every_row:
             return self.shares[leaves]
@@ -163,7 +154,7 @@ class Cut:
 
     @cached_property
     def means(self) -> NDArray[np.float32]:
-        """The mean of each cluster's leaves, weighted by their rows, (c, d)."""
+        """Mean of each cluster's leaves, weighted by rows, (c, d)."""
         return self._means_of(np.arange(len(self.ids)))
 
     def _means_of(self, clusters: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -185,7 +176,7 @@ class Cut:
 
     @cached_property
     def away(self) -> NDArray[np.float32]:
-        """The distance of each leaf to the mean of its cluster, (m,)."""
+        """Distance of each leaf from the mean of its cluster, (m,)."""
         return self._away_of(np.arange(len(self.of_leaf)), self.means)
 
     def _away_of(
@@ -197,7 +188,7 @@ class Cut:
 
     @cached_property
     def usual_away(self) -> NDArray[np.float64]:
-        """The mean distance of the leaves of each cluster to its mean, never 0, (c,)."""
+        """Mean of `away` over the leaves of each cluster; 1 instead of 0, (c,)."""
         total = np.bincount(self.of_leaf, self.away, len(self.ids))
         count = np.bincount(self.of_leaf, minlength=len(self.ids))
         mean = total / np.maximum(count, 1)
@@ -205,7 +196,7 @@ class Cut:
 
     @cached_property
     def medoids(self) -> NDArray[np.int64]:
-        """The position in the middle of each cluster, −1 for one without rows, (c,)."""
+        """Position of the row nearest to the mean of each cluster, −1 without rows, (c,)."""
         away = np.where(self.atlas.counts > 0, self.away, np.inf)
         least = np.full(len(self.ids), np.inf)
         by_cluster = np.argsort(self.of_leaf, kind="stable")  # a tenth of what minimum.at takes
@@ -224,12 +215,11 @@ class Cut:
         return medoids
 
     def _of_moved_medoids(self, medoids: NDArray[np.int64]) -> NDArray[np.int32]:
-        """Return the clusters whose medoid was itself moved away."""
         moved, _ = self.moved
         return np.flatnonzero(np.isin(medoids, moved)).astype(np.int32)
 
     def _middle(self, positions: Positions, cluster: int) -> int:
-        """Return the position of a set whose leaf is nearest to the mean of a cluster."""
+        """Return the position whose leaf is nearest to the mean of a cluster, among up to 2,000."""
         tried = positions.take(np.unique(np.linspace(0, len(positions) - 1, 2000).astype(np.int64)))
         leaves = self.atlas.leaves_at(tried)
         away = ((self.atlas.vectors[leaves] - self.means[cluster]) ** 2).sum(axis=1)
@@ -249,17 +239,17 @@ class Cut:
         return found.astype(np.int64)
 
     @cached_property
-    def held(self) -> NDArray[np.float64]:
-        """Mean share of ties that stay, over the rows of each cluster, (c,)."""
+    def separation(self) -> NDArray[np.float64]:
+        """Mean of `shares` over the rows of each cluster; NaN without rows, (c,)."""
         total = self.weights
         kept = np.bincount(self.of_leaf, self.atlas.counts * self.shares, len(self.ids))
         return np.where(total > 0, kept / np.maximum(total, 1), np.nan)
 
     @cached_property
     def comes_apart(self) -> NDArray[np.int64]:
-        """The K from which the tree splits each cluster further, 0 where it never does, (c,).
+        """The K from which the tree splits each cluster further, 0 if it never does, (c,).
 
-        Splits that a merge took back do not count: who merged said that it is one thing.
+        Splits that a merge undid do not count: the person who merged decided that it is one.
         """
         tree = self.atlas.result.tree
         ks = np.arange(2, tree.n_leaves + 1)
@@ -271,20 +261,14 @@ class Cut:
         return first
 
     def _mixed(self, apart: int) -> bool:
-        """Return whether a split that the cut does not take is about as clear as its last one."""
+        """Return whether the next split, at K = `apart`, is about as clear as the last taken."""
         excess = self.atlas.result.tree.excess
         k = self.state.base.k
         last = float(excess[k - 2]) if 2 <= k <= len(excess) + 1 else 0.0
         return apart > 0 and float(excess[apart - 2]) >= max(WEAK, _ABOUT_AS_CLEAR * last)
 
     def listing(self, colours: NDArray[np.int64]) -> list[dict[str, Any]]:
-        """List the clusters as the page needs them, in the order of ids.
-
-        Parameters
-        ----------
-        colours
-            (c,) number of each one's colour.
-        """
+        """List the clusters for the page, by id, with their colour numbers, (c,)."""
         atlas, medoids = self.atlas, self.medoids
         leaves = atlas.leaves_at(np.maximum(medoids, 0))
         rows = atlas.rows[np.maximum(medoids, 0)]
@@ -303,7 +287,9 @@ class Cut:
                     "locked": cluster.locked,
                     "rows": int(self.sizes[number]),
                     "outliers": int(self.outliers[number]),
-                    "held": None if np.isnan(self.held[number]) else round(self.held[number], 4),
+                    "separation": None
+                    if np.isnan(self.separation[number])
+                    else round(self.separation[number], 4),
                     "mixed_at": apart if mixed else None,
                     "medoid": int(rows[number]) if there else None,
                     "leaf": int(leaves[number]) if there else None,

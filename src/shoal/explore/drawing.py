@@ -1,4 +1,4 @@
-"""``python -m shoal.explore.drawing RUN HOME ENGINE …``: draws the map, says in JSON how far."""
+"""``python -m shoal.explore.drawing RUN HOME ENGINE …``: compute the map, with progress in JSON."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _NICER = 10  # the page comes first
 
 
 def write_line(facts: dict[str, Any]) -> None:
-    """Write facts as a line of JSON, in one piece: threads tell, too."""
+    """Write facts as one line of JSON, in a single call because threads write too."""
     sys.stdout.write(json.dumps(facts) + "\n")
     sys.stdout.flush()
 
@@ -30,19 +30,19 @@ def _draw() -> None:
         prepare_map(run, Path(home), Shares(write_line), None if engine == "local" else opened)
 
 
-def told_by(work: Callable[[], None]) -> int:
-    """Do work beside the page, which comes first; return the exit code."""
+def run_beside_page(work: Callable[[], None]) -> int:
+    """Work at a lower priority than the page; return the exit code."""
     os.nice(_NICER)
     try:
         work()
     except ShoalError as error:
         print(error, file=sys.stderr)
         return error.exit_code
-    except BrokenPipeError:  # nobody listens any more: the explorer has ended
+    except BrokenPipeError:  # the explorer has ended
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(told_by(_draw))
+    sys.exit(run_beside_page(_draw))

@@ -36,10 +36,9 @@ def _need_edits(explorer: Explorer, what: str = "edit") -> None:
 
 
 def edit(explorer: Explorer, params: Params) -> dict[str, Any]:
-    """Do one edit; say which entry of the log it became, and where the log stands by now.
+    """Make one edit, and return its log entry and the state of the log.
 
-    The body has ``op``, what that needs, and ``author``, ``seen`` and ``token`` (see
-    `shoal.edits`). On another cut than the edits stand on, ``from`` starts anew from it first.
+    The body has ``op``, its fields, and ``author``, ``seen`` and ``token`` (see `shoal.edits`).
     """
     _need_edits(explorer)
     given = params.json()
@@ -63,12 +62,12 @@ def edit(explorer: Explorer, params: Params) -> dict[str, Any]:
         if op == "recluster":
             parts = len(explorer.own_fit.members) if explorer.own_fit else 0
             told = f"Split Cluster {given['cluster']} into {parts} by its own features"
-            return {"entry": entry.seq, "said": told, "steps": parts - 1, **counts}
+            return {"entry": entry.seq, "summary": told, "steps": parts - 1, **counts}
         if op == "names":
             steps = len(given["names"])
             told = f"Named {plural(steps, 'cluster')}"
-            return {"entry": entry.seq, "said": told, "steps": steps, **counts}
-    return {"entry": entry.seq, "said": told, **counts}
+            return {"entry": entry.seq, "summary": told, "steps": steps, **counts}
+    return {"entry": entry.seq, "summary": told, **counts}
 
 
 def _names(explorer: Explorer) -> dict[int, str | None]:
@@ -80,7 +79,7 @@ def _noun(explorer: Explorer) -> str:
 
 
 def preview(explorer: Explorer, params: Params) -> dict[str, Any]:
-    """Say what would come of a merge or of a split, and do nothing."""
+    """Return what a merge or a split would do, without doing it."""
     given = params.json()
     curation = explorer.curation
     if given.get("op") == "merge":
@@ -94,9 +93,9 @@ def preview(explorer: Explorer, params: Params) -> dict[str, Any]:
 
 
 def recluster(explorer: Explorer, params: Params) -> dict[str, Any]:
-    """Fit one cluster by itself, and say how that stands: ask until it is ``done``.
+    """Fit one cluster by itself, in the background: repeat the request until ``done``.
 
-    Another cluster, or other rows in the same one, end a fit and begin the next.
+    A request for another cluster, or after its rows changed, replaces the fit.
     """
     _need_edits(explorer)
     cluster = explorer.curation.state.existing(_needed(params.json(), "cluster"))
@@ -110,7 +109,7 @@ def recluster(explorer: Explorer, params: Params) -> dict[str, Any]:
 
 
 def _name_all(explorer: Explorer, given: dict[str, Any], how: dict[str, Any]) -> Entry:
-    """Name several clusters: all of them, or none."""
+    """Name several clusters, all or none."""
     names = given.get("names")
     if not isinstance(names, dict) or not 0 < len(names) <= _MOST_NAMED:
         raise InputError(f"names: give up to {_MOST_NAMED:,} names by cluster")
@@ -125,7 +124,7 @@ def _name_all(explorer: Explorer, given: dict[str, Any], how: dict[str, Any]) ->
 
 
 def _divide(explorer: Explorer, given: dict[str, Any], how: dict[str, Any]) -> Entry:
-    """Make clusters of the parts that a cluster has in a fit by itself; the largest stays."""
+    """Split a cluster into the parts of its own fit; the largest keeps the id."""
     fit, cluster = explorer.own_fit, _needed(given, "cluster")
     if fit is None or fit.cluster != cluster or fit.stale:
         raise InputError(f"cluster {cluster} was changed, or not fitted by itself: do that again")
@@ -147,7 +146,7 @@ def views(explorer: Explorer, params: Params) -> dict[str, Any]:
 
 
 def save_view(explorer: Explorer, params: Params) -> dict[str, Any]:
-    """Save a view under a name, in the place of one that has it; without a view, delete that."""
+    """Save a view under a name, replacing an earlier one; without a view, delete it."""
     _need_edits(explorer, "save views")
     given = params.json()
     name, view = _text(given, "name", 80), _text(given, "view", 4000)
@@ -163,7 +162,7 @@ def save_view(explorer: Explorer, params: Params) -> dict[str, Any]:
 
 
 def history(explorer: Explorer, params: Params) -> dict[str, Any]:
-    """List the latest entries of the log, the last one first, and what can be undone."""
+    """List the latest log entries, newest first, and what can be undone."""
     curation = explorer.curation
     curation.refresh()
     entries = curation.entries(params.whole("since", 0, 1 << 40, 0))
@@ -174,7 +173,7 @@ def history(explorer: Explorer, params: Params) -> dict[str, Any]:
             "time": entry.time,
             "author": entry.author,
             "op": entry.op,
-            "said": entry.describe(noun=noun),
+            "summary": entry.describe(noun=noun),
             "in_effect": entry.seq in in_effect,
         }
         for entry in entries[: -_LISTED - 1 : -1]
@@ -183,7 +182,6 @@ def history(explorer: Explorer, params: Params) -> dict[str, Any]:
 
 
 def _counts(explorer: Explorer) -> dict[str, Any]:
-    """Say where the log stands."""
     curation = explorer.curation
     done, undone, noun = curation.done, curation.undone, _noun(explorer)
     return {
@@ -195,7 +193,6 @@ def _counts(explorer: Explorer) -> dict[str, Any]:
 
 
 def _rows(explorer: Explorer, given: dict[str, Any]) -> NDArray[np.int64]:
-    """Return the rows of the set that a body names."""
     name = given.get("set")
     if not isinstance(name, str) or name not in explorer.specs:
         raise GoneError(str(name)[:40])
@@ -206,7 +203,7 @@ def _rows(explorer: Explorer, given: dict[str, Any]) -> NDArray[np.int64]:
 
 
 def _plain(op: str, explorer: Explorer, given: dict[str, Any], how: dict[str, Any]) -> Entry:
-    """Do an edit that says what its plan takes."""
+    """Make an edit with the parameters that its operation declares."""
     request: dict[str, Any] = {}
     for one in EDITS[op].parameters:
         if one.name == "rows":
@@ -235,7 +232,6 @@ def _whole(given: dict[str, Any], name: str, default: int | None) -> int | None:
 
 
 def _needed(given: dict[str, Any], name: str) -> int:
-    """Return a whole number that has to be there."""
     value = _whole(given, name, None)
     if value is None:
         raise InputError(f"{name} is missing: give a whole number")

@@ -1,4 +1,4 @@
-"""One run being explored: the cuts, sets and pictures that requests ask for, made once and kept."""
+"""State of a run in the explorer: its cuts, sets and pictures, computed once and cached."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from shoal.explore.parts import OwnFit
 
 MOST_CLUSTERS = 1000
-"""The slider's last K."""
+"""Limit of the slider."""
 
 _COUNTED = 5_000_000
 _SHARED = 40
@@ -51,48 +51,23 @@ _SHARED = 40
 
 @dataclass(frozen=True)
 class Chosen:
-    """A set of rows that a person chose: by clusters, one by one, by an outline on the map.
-
-    Attributes
-    ----------
-    positions
-        Them.
-    cut
-        Name of the cut by which they were chosen; empty for all rows.
-    clusters
-        Numbers of whole clusters, when it is made of nothing else; else None.
-    """
+    """A set of rows: of clusters, single rows, or those in an outline on the map."""
 
     positions: Positions
-    cut: str
-    clusters: tuple[int, ...] | None = None
+    cut: str  # name of the cut that it refers to; empty for all rows
+    clusters: tuple[int, ...] | None = None  # their numbers, if it consists of whole clusters
 
 
 @dataclass
 class Explorer:
-    """What the server knows of a run.
-
-    Parameters
-    ----------
-    run
-        A finished run.
-    home
-        Where its leaves and its map are.
-    read_only
-        Refuse edits.
-    other
-        Another run to compare this one with.
-    metadata
-        What else is known of the rows.
-    words
-        Names that clusters may have, where the features know words; by default common ones.
-    """
+    """A run with everything that requests need of it."""
 
     run: Run
-    home: Path
+    home: Path  # folder of the leaves and the map
     read_only: bool = False
-    other: Run | None = None
+    other: Run | None = None  # for comparison
     metadata: Metadata | None = None
+    # Candidate names of clusters, for features that also encode text; by default common nouns.
     words: tuple[str, ...] = ()
     _cuts: Kept = field(default_factory=lambda: Kept(16))
     _sets: Kept = field(default_factory=lambda: Kept(64))
@@ -118,17 +93,17 @@ class Explorer:
 
     @cached_property
     def reviewer(self) -> Reviewer:
-        """What makes the review queue."""
+        """The source of the review queue."""
         return Reviewer(self.curation)
 
     @cached_property
     def version(self) -> str:
-        """Changes with the fit: pictures and tiles may be kept by browsers under it."""
+        """Changes with the fit; browsers cache pictures and tiles under it."""
         return self.atlas.leaves.receipt.fingerprint[:12]
 
     @cached_property
     def source_trouble(self) -> str | None:
-        """Why rows cannot be seen, None when they can."""
+        """The reason why the source cannot be read, or None."""
         try:
             _ = self.run.source
         except ShoalError as error:
@@ -137,48 +112,48 @@ class Explorer:
 
     @cached_property
     def pictures(self) -> Pictures | None:
-        """Pictures of the rows, None where there are none."""
+        """Pictures of the rows; None if they are not images or cannot be read."""
         return None if self.source_trouble else open_pictures(self.run.source)
 
     @cached_property
     def most_clusters(self) -> int:
-        """The greatest K that the slider offers."""
+        """The largest K of the slider."""
         finest = max(layer.k for layer in self.run.layers)
         return int(min(self.run.tree.n_leaves, MOST_CLUSTERS, max(60, 4 * finest)))
 
     @cached_property
     def facets(self) -> Facets:
-        """What the images themselves say, read when it is first asked for."""
+        """Metadata of the images, read on first use."""
         return Facets(self)
 
     @cached_property
     def copies(self) -> Copies:
-        """Near duplicates, looked for when they are first asked for."""
+        """Near duplicates, searched on first use."""
         return Copies(self)
 
     @cached_property
     def _sides(self) -> NDArray[np.int64]:
-        """Which side of each split gets a new colour."""
+        """The side of each split that gets a new colour."""
         return piece_colours(self.run.tree, self.atlas.counts, self.most_clusters)
 
     @cached_property
     def usual(self) -> float:
-        """Rows of a spot of the map that is drawn in full."""
+        """Rows in a spot of the map that is drawn at full strength."""
         return usual_count(self.atlas)
 
     @cached_property
     def cell_bits(self) -> int:
-        """Bits of the cells of a tile that hold a picture each: of 32 pixels, or of 64."""
+        """A tile has 2^bits by 2^bits cells with a picture each, of 32 or 64 pixels."""
         return 4 if self.pictures is not None and self.pictures.small else 3
 
     @cached_property
     def dot(self) -> int:
-        """Pixels across of the dot of a spot: few rows need larger ones."""
+        """Diameter of a dot in pixels: larger if there are few rows."""
         return 10 if self.atlas.n_positions <= 500 else 6 if self.atlas.n_positions <= 5000 else 0
 
     @cached_property
     def pictures_from(self) -> int:
-        """The zoom from which the map shows pictures: few rows share one."""
+        """The zoom from which the map shows pictures, because few rows share one."""
         cells = self.atlas.cells
         for zoom in range(1, COARSE - self.cell_bits + 1):
             counts = np.diff(cells[:: 4 ** (COARSE - zoom - self.cell_bits)])
@@ -188,37 +163,37 @@ class Explorer:
 
     @cached_property
     def apart(self) -> Apart:
-        """Where images lie on the map when they are moved apart."""
+        """The layout of images that are moved apart."""
         return Apart(self.atlas, self.pictures_from, self.cell_bits)
 
     def shown(self, where: tuple[int, int, int], true: bool) -> Shown:
-        """Return the pictures of a tile, at their true places or moved apart."""
+        """Return the pictures of a tile, at their exact positions or moved apart."""
         return self._tiles.get(("shown", where, true), lambda: self.apart.of_tile(*where, true))
 
     @cached_property
     def numbers(self) -> Numbers | None:
-        """Numbers or cells of the rows, None for images and where the rows are gone."""
+        """Numbers or cells of the rows; None for images, and if the source cannot be read."""
         if self.source_trouble or self.run.source.kind == "images":
             return None
         return Numbers(self.run.source)
 
     @cached_property
     def knows_words(self) -> bool:
-        """Whether the features are those of an encoder that knows words too."""
+        """True if the encoder of the features also encodes text."""
         return self.atlas.result.encoder["name"] in WORDED
 
     @property
     def drawing(self) -> dict[str, Any]:
-        """How far the drawing of the map is."""
+        """Progress of the map."""
         return dict(self.progress)
 
     # Cuts.
 
     def cut(self, k: int | None) -> Cut:
-        """Return the cut into k, or the clusters as they are edited.
+        """Return the cut into k, or the clusters as edited.
 
-        Cuts have names, plain ones by K, edited ones by the last edit: what is kept of a cut is
-        kept under its name, as others may edit at any moment.
+        A cut has a name, by K or by the last edit, which is its cache key, because others may edit
+        at any moment.
         """
         if k is None:
             seq, state = self.curation.now()
@@ -229,7 +204,7 @@ class Explorer:
         return self._cuts.get(f"k{k}", lambda: self._made_cut(first_state(base(k)), f"k{k}"))
 
     def _made_cut(self, state: State, name: str) -> Cut:
-        """Make a cut; what an edit or another K leaves as it was is not found out again."""
+        """Build a cut, and reuse results of earlier cuts for clusters that are the same."""
         cut, made = Cut(self.atlas, state, name), list(self._made_last)
         for before in reversed(made):
             if same_rows(before.state, state):
@@ -242,16 +217,16 @@ class Explorer:
         return cut
 
     def names(self, cut: Cut) -> list[str | None]:
-        """Return what each cluster of a cut is called, (c,); see `names_in`."""
+        """Return the name of each cluster of a cut, (c,); see `names_in`."""
         edited = self.cut(None)
         return self.kept(("names", cut.name, edited.name), lambda: names_in(cut, edited))
 
     def kept(self, key: Hashable, make: Callable[[], Value]) -> Value:
-        """Return what was made for a key, made once; cuts go into keys by their names."""
+        """Return a cached value, computed once; cuts go into keys by their names."""
         return self._lines.get(key, make)
 
     def colours(self, cut: Cut) -> NDArray[np.int64]:
-        """Return the number of the colour of each cluster of a cut, (c,)."""
+        """Return the colour number of each cluster of a cut, (c,)."""
         base, tree = cut.state.base, self.run.tree
         pieces = cut_colours(tree, self._sides, base.k)
         ids = base.labels[tree.order[tree.bounds(base.k)[:-1]]]
@@ -265,13 +240,13 @@ class Explorer:
         return self.drawn(key, lambda: spots(cut, *where, bits))
 
     def drawn(self, key: Hashable, make: Callable[[], Value]) -> Value:
-        """Return what is kept of the map's tiles for a key, made once."""
+        """Return a cached value of a map tile, computed once."""
         return self._tiles.get(key, make)
 
     # Sets.
 
     def choose(self, spec: Mapping[str, Any], k: int | None) -> tuple[str, Chosen]:
-        """Make a set of rows; give the name under which it can be asked for, and it."""
+        """Create a set of rows; return its name and the set."""
         plain = {
             name: spec[name]
             for name in ("clusters", "rows", "area", "apart", "where")
@@ -285,7 +260,7 @@ class Explorer:
         return name, self.chosen(name)
 
     def chosen(self, name: str | None) -> Chosen:
-        """Return a set by its name, as it is after the latest edit; all rows for None.
+        """Return a set by its name, as of the latest edit; all rows for None.
 
         Raises
         ------
@@ -320,7 +295,7 @@ class Explorer:
         return Chosen(found, cut.rows_name, numbers if whole else None)
 
     def ordered(self, name: str | None, k: int | None, order: str, seed: int) -> Ordered:
-        """Return a set in an order; see `closest` where it asks for what there is none of."""
+        """Return a set in an order; `closest` if it has no outliers or duplicates to show."""
         chosen, cut = self.chosen(name), self.cut(k)
         key = (name, chosen.cut, cut.rows_name, order, seed)
 
@@ -332,17 +307,17 @@ class Explorer:
         return self._orders.get(key, make)
 
     def typical(self, cut: Cut, number: int) -> Ordered:
-        """Return the rows of a cluster of a cut, the most typical first."""
+        """Return the rows of a cluster, the most typical first."""
         key = ("typical", cut.rows_name, number)
         return self._lines.get(key, lambda: ordered(cut.positions_of(number), cut, "typical"))
 
     def questions(self) -> list[Question]:
-        """Return the review queue, made once for each state of the edits."""
+        """Return the review queue, computed once for each state of the edits."""
         key = ("review", self.curation.seq)
         return self._orders.get(key, self.reviewer.queue)
 
     def counted(self, chosen: Chosen, k: int | None) -> dict[int, int] | None:
-        """Count the rows of a set by cluster id; None when that would take long."""
+        """Count the rows of a set by cluster id; None if it has too many."""
         cut = self.cut(k)
         if chosen.clusters is not None and chosen.cut == cut.rows_name:
             ids, sizes = cut.ids[list(chosen.clusters)], cut.sizes[list(chosen.clusters)]
@@ -354,7 +329,7 @@ class Explorer:
         return dict(zip(cut.ids[some].tolist(), counts[some].tolist(), strict=True))
 
     def lit_codes(self, name: str) -> NDArray[np.uint32]:
-        """Return the places of a set's rows on the map, ascending; of some of them when many."""
+        """Return the Morton codes of a set's rows, ascending; a sample if they are many."""
         chosen = self.chosen(name)
         positions, key = chosen.positions, ("lit", name, chosen.cut)
 
@@ -366,12 +341,12 @@ class Explorer:
         return self._orders.get(key, make)
 
     def named(self, rows: NDArray[np.int64]) -> list[dict[str, Any]]:
-        """Return the number and the name of some rows, which is all that a picture needs."""
+        """Return number and name of some rows."""
         names = self.atlas.names(rows)
         return [{"row": r, "name": name} for r, name in zip(rows.tolist(), names, strict=True)]
 
     def rows_shown(self, positions: NDArray[np.int64], k: int | None) -> list[dict[str, Any]]:
-        """Say of some rows what the gallery shows."""
+        """Return what the gallery shows of some rows."""
         cut, atlas = self.cut(k), self.atlas
         rows = atlas.rows[positions]
         labels, confidence = cut.ids[cut.labels(positions)], cut.confidence(positions)

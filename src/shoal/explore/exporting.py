@@ -1,4 +1,4 @@
-"""Requests that take rows out: tables, a zip file of folders, a contact sheet."""
+"""Export requests: tables, a zip file of folders, a contact sheet."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ _ACROSS = 20
 
 
 def export(explorer: Explorer, params: Params) -> Response:
-    """Return rows of a set as a file to keep."""
+    """Return the rows of a set as a file to download."""
     form = params.text("as", FORMS, "csv")
     k, name = params.k(explorer), params.set(explorer)
     order = params.text("order", ORDERS, "tree")
     seed = params.whole("seed", 0, 1 << 30, 0)
     rows = explorer.ordered(name, k, order if form == "sheet" else "tree", seed)
     if not len(rows):
-        raise InputError("no rows: there is nothing to export")
+        raise InputError("the set has no rows to export")
     stem = re.sub(r"[^A-Za-z0-9._-]+", "-", explorer.run.path.name.removesuffix(".shoal"))
     if form == "sheet":
         first = explorer.atlas.rows[rows.take(0, min(len(rows), MOST_ON_SHEET))]
@@ -63,7 +63,6 @@ def export(explorer: Explorer, params: Params) -> Response:
 
 
 def _tables(explorer: Explorer, rows: Ordered, k: int | None) -> Iterator[Any]:
-    """Return the rows as tables, some at a time: row, name, cluster and so on."""
     import pyarrow as pa
 
     cut, atlas = explorer.cut(k), explorer.atlas
@@ -85,7 +84,7 @@ def _tables(explorer: Explorer, rows: Ordered, k: int | None) -> Iterator[Any]:
 
 
 def _folders(explorer: Explorer, rows: Ordered, k: int | None, stem: str, form: str) -> Response:
-    """Send images in a zip file, in a folder for each cluster, as a data set with its file."""
+    """Send images in a zip file, one folder per cluster, with a data set's own file."""
     pictures = pictures_of(explorer)
     if len(rows) > MOST_FILES:
         raise InputError(
@@ -110,7 +109,7 @@ def _folders(explorer: Explorer, rows: Ordered, k: int | None, stem: str, form: 
                 row, name = facts["row"], facts["name"]
                 try:
                     if changed[row]:
-                        raise SourceError("it has another size or time than when it was fitted")
+                        raise SourceError("its size or modification time changed since the fit")
                     file_name, data = _image(explorer, row, name)
                 except SourceError as error:
                     left.append(f"{folders[label]}/{name or row}: {error}\n")
@@ -130,7 +129,7 @@ def _folders(explorer: Explorer, rows: Ordered, k: int | None, stem: str, form: 
 
 
 def _image(explorer: Explorer, row: int, name: str | None) -> tuple[str, bytes]:
-    """Return an image's file name and bytes: as it lies there, else as PNG."""
+    """Return an image's file name and bytes: the file itself, or else a PNG."""
     source = pictures_of(explorer).source
     if isinstance(source, Encoded):
         return safe_name(source.file_name(row, name)), source.encoded(row)
@@ -138,7 +137,7 @@ def _image(explorer: Explorer, row: int, name: str | None) -> tuple[str, bytes]:
 
 
 def _free(path: str, row: int, taken: set[str]) -> str:
-    """Return a name that is not taken, whatever the case of its letters."""
+    """Return a path that is not taken yet, ignoring case."""
     if path.lower() in taken:
         stem, dot, ending = path.rpartition(".")
         path = f"{stem}~{row}{dot}{ending}" if dot else f"{path}~{row}"
@@ -153,12 +152,11 @@ def sheet(explorer: Explorer, rows: list[int]) -> bytes:
 
 
 def _kept(name: str) -> dict[str, str]:
-    """Return the header that makes a browser keep an answer as a file."""
     return {"content-disposition": f'attachment; filename="{name}"'}
 
 
 def _file(name: str, kind: str, write: Callable[[Path], Any]) -> Response:
-    """Write a file, and send it piece by piece; it is gone when it is sent."""
+    """Write a temporary file, and send it in pieces."""
     folder = tempfile.TemporaryDirectory(prefix="shoal-export-")
     try:
         path = Path(folder.name) / name
@@ -171,7 +169,6 @@ def _file(name: str, kind: str, write: Callable[[Path], Any]) -> Response:
 
 
 def _pieces(file: IO[bytes], folder: tempfile.TemporaryDirectory[str]) -> Iterator[bytes]:
-    """Read a file to its end, then delete its folder."""
     with folder, file:
         while piece := file.read(_PIECE):
             yield piece

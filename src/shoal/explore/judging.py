@@ -1,4 +1,4 @@
-"""Requests that help to judge: all clusters at a glance, what to ask next, what changed."""
+"""Requests for reviewing: an overview, the review queue, quizzes, comparisons."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def overview(explorer: Explorer, params: Params) -> dict[str, Any]:
 
 
 def review(explorer: Explorer, params: Params) -> dict[str, Any]:
-    """Return the questions whose answers would gain most."""
+    """Return the questions whose answers would help most."""
     seq = explorer.curation.refresh()
     queue = explorer.questions()[:_QUESTIONS]
     shown = [
@@ -63,7 +63,6 @@ def review(explorer: Explorer, params: Params) -> dict[str, Any]:
 
 
 def _typical(explorer: Explorer, clusters: Sequence[int]) -> dict[int, list[dict[str, Any]]]:
-    """Return the most typical rows of some clusters as edited, to hold unsure ones against."""
     cut = explorer.cut(None)
     known = [(cluster, cut.number(cluster)) for cluster in clusters]
     return {
@@ -76,24 +75,24 @@ def _typical(explorer: Explorer, clusters: Sequence[int]) -> dict[int, list[dict
 
 
 def copies(explorer: Explorer, params: Params) -> dict[str, Any]:
-    """Return groups of near duplicates, at least so alike; ``share`` says how far the search is.
+    """Return groups of near duplicates; ``share`` is the progress of the search.
 
-    The search begins with the first request. The image of a group that is kept comes first.
+    The first request starts the search. The image to keep comes first in its group.
     """
     if explorer.pictures is None:
-        raise InputError("near duplicates are looked for among images, and these rows have none")
+        raise InputError("near duplicates are searched among images, but these rows have no images")
     return explorer.copies.groups(params.real("least", LEAST, 1), params.k(explorer))
 
 
 def suggestions(explorer: Explorer, params: Params) -> dict[str, Any]:
-    """Return names that the rows suggest for the clusters of a cut, by id."""
+    """Return suggested names for the clusters of a cut, by id."""
     cut = explorer.cut(params.k(explorer))
     found = explorer.kept(("suggested", cut.name), lambda: suggested(explorer, cut))
     return {"names": found}
 
 
 def quiz(explorer: Explorer, params: Params) -> dict[str, Any]:
-    """Draw rows of a cluster to be judged, and say what the last quiz on it found."""
+    """Draw rows of a cluster for a quiz, with the result of the last one."""
     cluster = params.whole("cluster", 0, 1 << 31)
     seed = params.whole("seed", 0, 1 << 30, 0)
     curation = explorer.curation
@@ -112,10 +111,10 @@ def quiz(explorer: Explorer, params: Params) -> dict[str, Any]:
 
 
 def compared(explorer: Explorer, params: Params) -> dict[str, Any]:
-    """Say what became of the clusters between two cuts, or another run and this one.
+    """Compare two cuts, or another run and this one.
 
-    ``before`` and ``after`` are a K, or ``edited``; ``before`` is also ``other``, the run that
-    was given with --compare.
+    ``before`` and ``after`` are a K, or ``edited``; ``before`` can also be ``other``, the run
+    given by --compare.
     """
     after, after_k = _side(explorer, params, "after")
     if params.query.get("before") == "other":
@@ -154,20 +153,19 @@ def compared(explorer: Explorer, params: Params) -> dict[str, Any]:
 
 
 def _ends(explorer: Explorer, cut: Cut) -> list[dict[str, Any]]:
-    """List the clusters of a cut as they lie in the tree: id, the row in the middle, colour."""
+    """List the clusters of a cut in tree order."""
     listing = cut.listing(explorer.colours(cut))
     listing.sort(key=lambda c: -1 if c["leaf"] is None else c["leaf"])
     return [{"id": c["id"], "face": c["medoid"], "colour": c["colour"]} for c in listing]
 
 
 def _counted(ends: list[dict[str, Any]], ids: Any, counts: Any) -> list[dict[str, Any]]:
-    """Add the rows that each cluster has in a comparison; without those that have none."""
+    """Add the number of rows in a comparison to each cluster, and drop empty ones."""
     rows = dict(zip(np.asarray(ids).tolist(), np.asarray(counts).ravel().tolist(), strict=True))
     return [{**end, "rows": int(rows[end["id"]])} for end in ends if rows.get(end["id"])]
 
 
 def _names(explorer: Explorer, cut: Cut) -> dict[str, str]:
-    """Return the names that clusters of a cut have, by id."""
     called = zip(cut.ids.tolist(), explorer.names(cut), strict=True)
     return {str(cluster): name for cluster, name in called if name}
 

@@ -1,9 +1,8 @@
-"""Images on the map, moved apart: each has a rectangle of its own, and none lies over another.
+"""Images on the map, moved apart: each has its own rectangle, without overlaps.
 
-The map is cut into units, squares that first show four pictures. In each unit the rows share its
-area: it is halved, down and across in turn, with the rows of either half as they lie, and at least
-a quarter of them in each. So the halves of one row are next to each other, no part is empty, and a
-picture grows with the zoom until it fills the view. Rows stay within their unit.
+The map is divided into units, squares that first show four pictures. The rows of a unit share its
+area by recursive halving, horizontally and vertically in turn; each half gets at least a quarter of
+the rows. So no part is empty, and a picture grows with the zoom until it fills the view.
 """
 
 from __future__ import annotations
@@ -24,33 +23,22 @@ _MOST = 20_000  # rows of a unit that are shown; of more some, evenly: nobody lo
 
 @dataclass(frozen=True)
 class Shown:
-    """The pictures of a tile.
+    """The pictures of a tile."""
 
-    Attributes
-    ----------
-    positions
-        (p,) of the row that each shows.
-    boxes
-        (p, 4) pixels of the tile: left, top, right, bottom; they may reach beyond it.
-    members
-        All rows that lie in the boxes, by position.
-    of
-        The box of each member.
-    """
-
-    positions: NDArray[np.int64]
+    positions: NDArray[np.int64]  # of the row in each picture, (p,)
+    # Left, top, right, bottom in pixels of the tile, which they may exceed, (p, 4)
     boxes: NDArray[np.int64]
-    members: NDArray[np.int64]
-    of: NDArray[np.int64]
+    members: NDArray[np.int64]  # positions of all rows in the boxes
+    of: NDArray[np.int64]  # the box of each member
 
     def any_of(self, chosen: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Return which pictures stand for some of the members that are chosen."""
+        """Return which pictures stand for any of the chosen members."""
         found = np.zeros(len(self.boxes), np.bool_)
         found[self.of[chosen]] = True
         return found
 
     def cells(self, bits: int, values: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return the value of the picture that lies in each cell, −1 for none, (n, n)."""
+        """Return the value of the picture in each cell, −1 without one, (n, n)."""
         found = np.full((1 << bits, 1 << bits), -1, np.int64)
         cell = TILE >> bits
         for (left, top, right, bottom), value in zip(self.boxes // cell, values, strict=True):
@@ -59,17 +47,7 @@ class Shown:
 
 
 class Apart:
-    """Where the images of a run lie on its map when they are moved apart.
-
-    Parameters
-    ----------
-    atlas
-        With a map.
-    first
-        The first zoom that shows pictures.
-    bits
-        A tile has 2^bits by 2^bits cells.
-    """
+    """The layout of images that are moved apart, from the zoom `first`, in 2^bits cells a side."""
 
     def __init__(self, atlas: Atlas, first: int, bits: int) -> None:
         self.atlas, self.bits = atlas, bits
@@ -89,9 +67,9 @@ class Apart:
         return positions, _shared(places, (x * wide, y * wide), wide)
 
     def of_tile(self, zoom: int, x: int, y: int, true: bool = False) -> Shown:
-        """Return the pictures of a tile: of small boxes in one cell, one that stands for all.
+        """Return the pictures of a tile; small boxes in one cell share a picture.
 
-        At `true` places each row is a point.
+        With `true`, rows are points at their exact positions.
         """
         positions, places = self._true(zoom, x, y) if true else self._around(zoom, x, y)
         scale = TILE * 2.0**zoom / SIDE
@@ -127,7 +105,7 @@ class Apart:
         return positions, np.concatenate([places, places + 1e-3], 1)
 
     def place(self, position: int) -> list[float] | None:
-        """Return the middle of the box of a row, the map being the square 0 to 1, if it has one."""
+        """Return the centre of a row's box on the map (0 to 1), or None."""
         x, y = (int(v[0]) for v in to_places(self.atlas.spots[np.array([position])]))
         positions, boxes = self.unit(*(v >> (BITS - self.level) for v in (x, y)))
         for box in boxes[positions == position]:
@@ -136,7 +114,7 @@ class Apart:
         return None
 
     def within(self, outline: NDArray[np.float64]) -> NDArray[np.int64]:
-        """Return the rows, by position, the middle of whose boxes lies within an outline."""
+        """Return the positions of rows whose box has its centre in an outline."""
         low, high = np.clip([outline.min(0), outline.max(0)], 0, 1 - 1e-9) * (1 << self.level)
         (x0, y0), (x1, y1) = low.astype(int), high.astype(int)
         found = [np.empty(0, np.int64)]
@@ -150,7 +128,7 @@ class Apart:
 
 
 def _shared(places: NDArray[np.int64], corner: tuple[int, int], wide: float) -> NDArray[np.float64]:
-    """Share a square among places: boxes (n, 4), in fractions of a place where they are many."""
+    """Divide a square among places; return their boxes, (n, 4)."""
     n = len(places)
     low, size = np.tile(np.asarray(corner, np.float64), (n, 1)), np.full((n, 2), wide, np.float64)
     half, rows, part = np.array([wide, wide], np.float64), np.arange(n), np.zeros(n, np.int64)

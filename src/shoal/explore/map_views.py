@@ -1,4 +1,4 @@
-"""Requests that look at the map: its tiles, pictures, and what lies where."""
+"""Requests for the map: tiles, pictures, and the rows at a place."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _SKETCHED = 3000
 
 
 def map_facts(explorer: Explorer, params: Params) -> dict[str, Any]:
-    """Say whether there is a map, how faithful it is, and from which zoom it has pictures."""
+    """Return whether the map is ready, its recall, and the zoom from which it shows pictures."""
     if not explorer.atlas.has_map:
         return {"ready": False, **explorer.drawing}
     about = explorer.atlas.about_map
@@ -50,7 +50,7 @@ def map_facts(explorer: Explorer, params: Params) -> dict[str, Any]:
 
 
 def sketch(explorer: Explorer, params: Params) -> dict[str, Any]:
-    """Return a rough map, while the real one is drawn: some rows by their two main directions.
+    """Return a preview while the map is computed: some rows along their two principal axes.
 
     Each point is x, y (0 to 1), and the number of its colour.
     """
@@ -76,7 +76,7 @@ def _tile(explorer: Explorer, params: Params) -> tuple[int, int, int]:
 
 
 def tile(explorer: Explorer, params: Params) -> Response:
-    """Draw the colours of a tile: all spots, or the squares that pictures lie on."""
+    """Draw a tile in cluster colours: density, or frames around the pictures."""
     where = _tile(explorer, params)
     k, name = params.k(explorer), params.set(explorer)
     what = params.text("what", ("density", "frames", "veil"), "density")
@@ -106,7 +106,7 @@ def _true(params: Params) -> bool:
 
 
 def _shown(explorer: Explorer, params: Params) -> tuple[Shown, NDArray[np.bool_] | None]:
-    """Return the pictures of a tile, and which stand for rows of the set; None for all rows."""
+    """Return the pictures of a tile, and which show rows of the set (None: all rows)."""
     shown, name = explorer.shown(_tile(explorer, params), _true(params)), params.set(explorer)
     if name is None:
         return shown, None
@@ -114,7 +114,7 @@ def _shown(explorer: Explorer, params: Params) -> tuple[Shown, NDArray[np.bool_]
 
 
 def _squares(explorer: Explorer, cut: Cut, params: Params, what: str, hide: bool) -> Response:
-    """Draw the squares that pictures lie on, or what veils those that are not chosen."""
+    """Draw frames for pictures, or a veil over those that are not in the set."""
     bits, (shown, lit) = explorer.cell_bits, _shown(explorer, params)
     clusters = cut.labels(shown.positions)
     if hide and lit is not None:
@@ -131,7 +131,7 @@ def _squares(explorer: Explorer, cut: Cut, params: Params, what: str, hide: bool
 def _lit(
     explorer: Explorer, name: str, cut: Cut, where: tuple[int, int, int], found: Spots
 ) -> NDArray[np.int64]:
-    """Count the rows of a set in the spots of a tile; a cluster has the spots it is most of."""
+    """Count the rows of a set in the spots of a tile; a cluster owns the spots it dominates."""
     chosen = explorer.chosen(name)
     if chosen.clusters is not None and chosen.cut == cut.rows_name:
         mine = np.zeros(len(cut.ids) + 1, np.bool_)  # the last one for spots without rows
@@ -141,9 +141,9 @@ def _lit(
 
 
 def mosaic(explorer: Explorer, params: Params) -> Response:
-    """Draw the pictures of a tile: where rows share a cell, the nearest to its representative.
+    """Draw the pictures of a tile; of rows in one cell, the nearest to its representative.
 
-    With a set, only those that stand for some of it.
+    With a set, only pictures that show some of its rows.
     """
     pictures, (shown, lit) = pictures_of(explorer), _shown(explorer, params)
     some = slice(None) if lit is None else lit
@@ -154,31 +154,31 @@ def mosaic(explorer: Explorer, params: Params) -> Response:
 
 
 def bounds(explorer: Explorer, params: Params) -> dict[str, Any]:
-    """Return the corner of least x and y, and the opposite one, of a set on the map."""
+    """Return the bounding box of a set on the map: ``low`` and ``high`` corners."""
     explorer.atlas.need_map()
     name = params.set(explorer)
     if name is None:
         return {"low": [0, 0], "high": [1, 1]}
     codes = explorer.lit_codes(name)
     if not len(codes):
-        raise InputError("no rows: there is nothing to zoom to")
+        raise InputError("the set has no rows to zoom to")
     # A few rows that lie far from all others would leave these too small to see.
     places = [np.quantile(axis / SIDE, _WITHIN) for axis in to_places(codes)]
     low, high = zip(*(place.tolist() for place in places), strict=True)
     return {"low": low, "high": high}
 
 
-def held(explorer: Explorer, params: Params) -> dict[str, Any]:
-    """Say whether any row lies in a rectangle of the map, or within a 32nd of its width of it."""
+def occupied(explorer: Explorer, params: Params) -> dict[str, Any]:
+    """Return whether any row lies in or near a rectangle of the map (1/32 of its width)."""
     explorer.atlas.need_map()
     x0, y0, x1, y1 = (params.real(name, 0, 1) for name in ("x0", "y0", "x1", "y1"))
     if not (x0 <= x1 and y0 <= y1):
         raise InputError("x0, y0, x1, y1: give the upper left and the lower right corner")
-    return {"some": holds_any(explorer.atlas, (x0, y0), (x1, y1))}
+    return {"occupied": holds_any(explorer.atlas, (x0, y0), (x1, y1))}
 
 
 def at(explorer: Explorer, params: Params) -> dict[str, Any]:
-    """Say what lies at a place of the map: the row nearest to it, within a few spots."""
+    """Return the row nearest to a place of the map, within a few spots."""
     explorer.atlas.need_map()
     k = params.k(explorer)
     x, y = params.real("x", 0, 1), params.real("y", 0, 1)
@@ -199,7 +199,7 @@ def at(explorer: Explorer, params: Params) -> dict[str, Any]:
 
 
 def _at_apart(explorer: Explorer, x: float, y: float, zoom: int, k: int | None) -> dict[str, Any]:
-    """Say which picture lies at a place of the map, where they are moved apart."""
+    """Return the picture at a place of the map whose pictures are moved apart."""
     across, down = (min(int(v * (1 << zoom)), (1 << zoom) - 1) for v in (x, y))
     shown = explorer.shown((zoom, across, down), False)
     here = (np.array([x, y]) * (1 << zoom) - [across, down]) * TILE

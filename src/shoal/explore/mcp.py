@@ -35,7 +35,7 @@ Clusters of images or table rows that Shoal found. Begin with `run` and `cluster
 answer `review`. Clusters are called by their `id`. `k` looks at another cut of the same tree;
 without it the clusters are as people edited them, and only these can be edited. Call `preview`
 before a merge or a split. Every edit is logged with its author and can be undone by op "undo"."""
-_KEPT = ("id", "called", "rows", "outliers", "held", "mixed_at", "mark", "note", "locked")
+_KEPT = ("id", "called", "rows", "outliers", "separation", "mixed_at", "mark", "note", "locked")
 
 
 def make_mcp(explorer: Explorer, author: str) -> MCPServer[Any]:
@@ -61,7 +61,7 @@ def _looking_tools(explorer: Explorer) -> tuple[Callable[..., Any], ...]:
     def clusters(k: int | None = None) -> list[dict[str, Any]]:
         """List the clusters of a cut: what they are `called`, their rows, marks.
 
-        `held` is how separate a cluster is (1: no ties to others); one with `mixed_at` may be
+        `separation` is how separate a cluster is (1: no ties to others); one with `mixed_at` may be
         several things, which come apart at that k.
         """
         found = get(views.clusters, k=k)["clusters"]

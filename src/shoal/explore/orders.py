@@ -1,7 +1,7 @@
-"""The order in which rows of a set are shown: typical ones first, boundary ones first, and so on.
+"""Orders of the rows of a set: typical rows first, boundary rows first, and so on.
 
-Sets of up to `EXACT` rows are sorted row by row. Larger ones are sorted leaf by leaf, which takes
-no longer for a hundred million rows than for one.
+Sets of up to `EXACT` rows are sorted row by row, larger ones leaf by leaf, in a time that does not
+depend on the number of rows.
 """
 
 from __future__ import annotations
@@ -25,16 +25,15 @@ _TURNS = 50_000
 class Ordered(Protocol):
     """A set of rows in some order."""
 
-    def __len__(self) -> int:
-        """Count the rows."""
+    def __len__(self) -> int: ...
 
     def take(self, start: int, stop: int) -> NDArray[np.int64]:
-        """Return the positions at positions ``start..stop``."""
+        """Return the positions of the rows ``start..stop`` of the order."""
 
 
 @dataclass(frozen=True)
 class Listed:
-    """Rows one by one."""
+    """Single rows."""
 
     positions: NDArray
 
@@ -42,27 +41,27 @@ class Listed:
         return len(self.positions)
 
     def take(self, start: int, stop: int) -> NDArray[np.int64]:
-        """Return the positions at positions ``start..stop``."""
+        """Return the positions of the rows ``start..stop`` of the order."""
         return self.positions[start:stop].astype(np.int64)
 
 
 @dataclass(frozen=True)
 class Runs:
-    """Ranges of positions, one after the other; the positions of each ascending."""
+    """A sequence of ranges of positions."""
 
     low: NDArray[np.int64]
     ends: NDArray[np.int64]
 
     @classmethod
     def of(cls, low: NDArray[np.int64], high: NDArray[np.int64]) -> Runs:
-        """Make the order of ranges ``low..high`` as they come."""
+        """Build it from ranges ``low..high``."""
         return cls(low, np.cumsum(high - low))
 
     def __len__(self) -> int:
         return int(self.ends[-1]) if len(self.ends) else 0
 
     def take(self, start: int, stop: int) -> NDArray[np.int64]:
-        """Return the positions at positions ``start..stop``."""
+        """Return the positions of the rows ``start..stop`` of the order."""
         at = np.arange(start, min(stop, len(self)))
         run = np.searchsorted(self.ends, at, side="right")
         before = np.append(0, self.ends)[run]
@@ -71,11 +70,10 @@ class Runs:
 
 @dataclass(frozen=True)
 class Shuffled:
-    """All rows of a set in a random order that needs no memory: a keyed permutation.
+    """A set in random order without memory: a keyed permutation.
 
-    Positions are enciphered by a Feistel network over the next power of four, and enciphered
-    again while the result is not a position (Black and Rogaway, "Ciphers with arbitrary finite
-    domains", 2002).
+    Positions are encrypted by a Feistel network over the next power of four, again while the result
+    is out of range (Black and Rogaway, "Ciphers with arbitrary finite domains", 2002).
     """
 
     positions: Positions
@@ -85,7 +83,7 @@ class Shuffled:
         return len(self.positions)
 
     def take(self, start: int, stop: int) -> NDArray[np.int64]:
-        """Return the positions at positions ``start..stop``."""
+        """Return the positions of the rows ``start..stop`` of the order."""
         n = len(self)
         at = np.arange(start, min(stop, n), dtype=np.uint64)
         bits = np.uint64(max(1, (n - 1).bit_length() + 1 >> 1))
@@ -95,7 +93,6 @@ class Shuffled:
         return self.positions.take(at.astype(np.int64))
 
     def _enciphered(self, at: NDArray[np.uint64], bits: np.uint64) -> NDArray[np.uint64]:
-        """Encipher numbers of twice so many bits."""
         mask = np.uint64((1 << int(bits)) - 1)
         left, right = at >> bits, at & mask
         for round_ in range(_ROUNDS):
@@ -115,14 +112,14 @@ def ordered(positions: Positions, cut: Cut, order: str, seed: int = 0) -> Ordere
     positions
         The set.
     cut
-        By whose clusters rows are typical or not.
+        Its clusters decide which rows are typical.
     order
-        ``typical``: near to the middle of their cluster, and to their representative, first;
-        clusters take turns, the largest first, so that the beginning shows all of them.
+        ``typical``: nearest to the mean of their cluster and to their representative first;
+        clusters alternate, the largest first, so that the beginning shows all of them.
         ``boundary``: the least confident first. ``outliers`` and ``duplicates``: only those.
-        ``random``. ``tree``: as they lie in the tree, so that like is next to like.
+        ``random``. ``tree``: in tree order, so that similar rows are neighbours.
     seed
-        Of the random order.
+        For the random order.
     """
     if order == "outliers":
         positions = positions & cut.atlas.outliers
@@ -153,7 +150,7 @@ def _row_by_row(positions: NDArray[np.int64], cut: Cut, order: str) -> NDArray[n
 
 
 def _ranks(clusters: NDArray, lengths: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Count the rows of the same cluster that come before each of some runs of rows."""
+    """Count the rows of the same cluster before each of some ranges of rows."""
     by_cluster = np.argsort(clusters, kind="stable")
     before = np.cumsum(lengths[by_cluster]) - lengths[by_cluster]
     begins = np.flatnonzero(np.diff(clusters[by_cluster], prepend=-1))
@@ -164,12 +161,12 @@ def _ranks(clusters: NDArray, lengths: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _turns(ranks: NDArray[np.int64], clusters: NDArray, cut: Cut) -> NDArray[np.int64]:
-    """Order rows so that clusters take turns, the largest first."""
+    """Order rows so that clusters alternate, the largest first."""
     return np.lexsort((clusters, -cut.sizes[clusters], ranks))
 
 
 def _leaf_by_leaf(positions: Positions, cut: Cut, order: str) -> Runs:
-    """Sort the leaves of a set; the rows of each stay as they are."""
+    """Sort the leaves of a set, not the rows in them."""
     inner = cut.atlas.start[1:-1]
     inner = np.unique(inner[positions.holds(inner)])
     first = np.unique(np.concatenate([positions.low, inner]))
@@ -186,7 +183,7 @@ def _leaf_by_leaf(positions: Positions, cut: Cut, order: str) -> Runs:
 
 
 def _leaves_in_turns(low: NDArray[np.int64], high: NDArray[np.int64], cut: Cut) -> Runs:
-    """Let clusters take turns: row by row for the first rows of each, then leaf by leaf."""
+    """Let clusters alternate: row by row for the first rows of each, then leaf by leaf."""
     clusters = cut.of_leaf[cut.atlas.leaves_at(low)]
     ranks = _ranks(clusters, high - low)
     most = max(1, _TURNS // len(np.unique(clusters)))

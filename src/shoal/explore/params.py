@@ -1,4 +1,4 @@
-"""What a request asks for, checked: every value has a range, and errors have one form."""
+"""Parameters of requests, checked: every value has a range, and errors have one form."""
 
 from __future__ import annotations
 
@@ -31,33 +31,25 @@ _SET = re.compile(r"[0-9a-f]{18}")
 
 
 class GoneError(LookupError):
-    """A set of rows that is no longer known: it has to be sent again."""
+    """A set of rows is no longer known; the page has to create it again."""
 
 
 @dataclass(frozen=True)
 class Params:
-    """The query and the body of a request.
-
-    Attributes
-    ----------
-    query
-        By name.
-    body
-        The bytes that were sent.
-    """
+    """The query and the body of a request."""
 
     query: Mapping[str, str]
     body: bytes = b""
 
     def text(self, name: str, choices: tuple[str, ...], default: str) -> str:
-        """Return one word out of some."""
+        """Return one of some words."""
         value = self.query.get(name, default)
         if value not in choices:
             raise InputError(f"{name} {value[:40]!r}: give one of {', '.join(choices)}")
         return value
 
     def whole(self, name: str, low: int, high: int, default: int | None = None) -> int:
-        """Return a whole number of a range."""
+        """Return a whole number in a range."""
         value = self.query.get(name)
         if value is None and default is not None:
             return default
@@ -66,7 +58,7 @@ class Params:
         return _ranged(name, int(value), low, high)
 
     def real(self, name: str, low: float, high: float) -> float:
-        """Return a number of a range."""
+        """Return a number in a range."""
         value = self.query.get(name, "")
         if not re.fullmatch(r"-?[0-9]{1,15}(\.[0-9]{1,20})?(e-?[0-9]{1,3})?", value, re.ASCII):
             raise InputError(f"{name} {value[:40]!r}: give a number")
@@ -75,7 +67,7 @@ class Params:
         return float(value)
 
     def k(self, explorer: Explorer) -> int | None:
-        """Return the cut: a number of clusters, or None for the clusters as edited."""
+        """Return the K of the cut, or None for the clusters as edited."""
         if self.query.get("k", "") == "":
             return None
         return self.whole("k", 1, explorer.atlas.result.tree.n_leaves)
@@ -107,7 +99,7 @@ class Params:
         return value
 
     def json(self) -> dict[str, Any]:
-        """Return the body as a JSON object: not deep, its numbers finite, its text encodable."""
+        """Return the body as a JSON object of limited depth, with finite numbers and valid text."""
         try:
             found = _plain(json.loads(self.body.decode() or "{}", parse_constant=_no_constant))
         except (ValueError, RecursionError) as error:
@@ -124,7 +116,7 @@ def _ranged(name: str, value: int, low: int, high: int) -> int:
 
 
 def _plain(value: Any, depth: int = 0) -> Any:
-    """Check a value of a body, with all that is in it; replace what is not text."""
+    """Check a value of a body recursively; replace invalid text."""
     kind = type(value)
     if kind is str:
         return encodable(value)
@@ -135,7 +127,7 @@ def _plain(value: Any, depth: int = 0) -> Any:
     if kind is not list and kind is not dict:
         return value
     if depth == _DEEPEST:
-        raise ValueError(f"more than {_DEEPEST} lists or objects lie in each other")
+        raise ValueError(f"lists and objects are nested more than {_DEEPEST} deep")
     if kind is dict:
         return {encodable(name): _plain(inner, depth + 1) for name, inner in value.items()}
     if all(type(inner) is int for inner in value):  # millions of rows
@@ -152,7 +144,7 @@ Answer = Callable[[Explorer, Params], Response | dict[str, Any]]
 
 
 def endpoint(explorer: Explorer, answer: Answer) -> Callable[[Request], Any]:
-    """Make a plain function answer requests, in a thread, with errors in one form."""
+    """Return an endpoint that runs a plain function in a thread, with errors in one form."""
 
     async def answered(request: Request) -> Response:
         body = b""
@@ -164,7 +156,9 @@ def endpoint(explorer: Explorer, answer: Answer) -> Callable[[Request], Any]:
             if found is None:
                 return refusal(413, "input", f"more than {MOST_BYTES >> 20} MiB: send less")
             body = found
-        return await run_in_threadpool(_told, explorer, answer, Params(request.query_params, body))
+        return await run_in_threadpool(
+            _answered, explorer, answer, Params(request.query_params, body)
+        )
 
     return answered
 
@@ -179,7 +173,7 @@ async def _body(request: Request) -> bytes | None:
     return b"".join(pieces)
 
 
-def _told(explorer: Explorer, answer: Answer, params: Params) -> Response:
+def _answered(explorer: Explorer, answer: Answer, params: Params) -> Response:
     explorer.asked_at = time.monotonic()
     try:
         found = answer(explorer, params)

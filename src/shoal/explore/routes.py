@@ -1,4 +1,4 @@
-"""Every request that the page can make, with what goes into it, and that as OpenAPI."""
+"""Every request that the page can make, with its parameters, and their OpenAPI description."""
 
 from __future__ import annotations
 
@@ -18,25 +18,13 @@ _JSON = "application/json"
 
 @dataclass(frozen=True)
 class Call:
-    """A request: what answers it, and what it is given.
+    """A request and its response."""
 
-    Attributes
-    ----------
-    answer
-        Its docstring says what comes back.
-    query
-        Names of its parameters, each described in `PARAMETERS`.
-    body
-        Fields of its JSON body, each described in `FIELDS`; empty for none.
-    media
-        What comes back, or with `sends` goes in.
-    """
-
-    answer: Callable[..., Any]
-    query: str = ""
-    body: str = ""
-    media: str = _JSON
-    sends: str = _JSON
+    answer: Callable[..., Any]  # its docstring describes the response
+    query: str = ""  # names of parameters, described in `PARAMETERS`
+    body: str = ""  # fields of the JSON body, described in `FIELDS`
+    media: str = _JSON  # of the response
+    sends: str = _JSON  # media type of the request body
 
 
 _WHOLE, _TEXT = {"type": "integer", "minimum": 0}, {"type": "string"}
@@ -54,11 +42,9 @@ EDITED: dict[str, tuple[dict[str, Any], str]] = {
     for name, operation in EDITS.items()
     if name in editing.OPERATIONS
     for one in operation.parameters
-    if one.name != "rows"  # which are those of a `set`
+    if one.name != "rows"  # the rows of a `set` instead
 }
-"""What edits are about."""
-
-LOOKING: dict[str, Call] = {
+READS: dict[str, Call] = {
     "run": Call(views.run_facts),
     "clusters": Call(views.clusters, "k"),
     "rows": Call(views.rows, "k set order seed start count"),
@@ -76,7 +62,7 @@ LOOKING: dict[str, Call] = {
     "map/tile": Call(map_views.tile, "z x y k set what hide true", media="image/png"),
     "map/mosaic": Call(map_views.mosaic, "z x y k set true", media="image/webp"),
     "map/at": Call(map_views.at, "x y z k true"),
-    "map/held": Call(map_views.held, "x0 y0 x1 y1"),
+    "map/occupied": Call(map_views.occupied, "x0 y0 x1 y1"),
     "map/bounds": Call(map_views.bounds, "set"),
     "edits": Call(editing.history, "since"),
     "views": Call(editing.views),
@@ -87,7 +73,7 @@ LOOKING: dict[str, Call] = {
     "suggestions": Call(judging.suggestions, "k"),
     "compare": Call(judging.compared, "before after"),
 }
-SENDING: dict[str, Call] = {
+WRITES: dict[str, Call] = {
     "sets": Call(views.choose, "k", "clusters rows area apart where"),
     "edits": Call(
         editing.edit,
@@ -101,68 +87,77 @@ SENDING: dict[str, Call] = {
 }
 
 PARAMETERS: dict[str, tuple[dict[str, Any], str]] = {
-    "k": ({"type": "integer", "minimum": 1}, "The cut into so many; without it, as edited."),
-    "set": (_SET, "A set of rows, as sets named it; all rows without it."),
-    "order": ({"enum": list(ORDERS)}, "In which order."),
-    "seed": (_WHOLE, "Of what is drawn at random."),
-    "least": ({"type": "number"}, "How alike copies are at least, 0.85 to 1."),
-    "start": (_WHOLE, "How many to leave out."),
-    "count": (_WHOLE, "How many, 100 without it."),
-    "row": (_WHOLE, "Its number."),
-    "rows": (_TEXT, "Numbers of rows, such as 3,17,4."),
-    "side": (_WHOLE, "Of each picture in pixels, one of those that run lists."),
-    "x": ({"type": "number"}, "Of columns its number; of a tile its column; else 0 to 1."),
-    "y": ({"type": "number"}, "Of columns its number; of a tile its line; else 0 to 1."),
-    "z": (_WHOLE, "The zoom: at z the map is 2^z tiles wide."),
-    "what": ({"enum": ["density", "frames", "veil"]}, "What is drawn."),
-    "true": ({"enum": ["", "1"]}, "1 for pictures at true places, not moved apart."),
-    "hide": ({"enum": ["", "1"]}, "1 to leave out what is not in the set."),
+    "k": (
+        {"type": "integer", "minimum": 1},
+        "The cut into k clusters; by default the clusters as edited.",
+    ),
+    "set": (_SET, "A set of rows, as named by /api/sets; by default all rows."),
+    "order": ({"enum": list(ORDERS)}, "The order of the rows."),
+    "seed": (_WHOLE, "Seed of random draws."),
+    "least": ({"type": "number"}, "Minimum similarity of copies, 0.85 to 1."),
+    "start": (_WHOLE, "Number of rows to skip."),
+    "count": (_WHOLE, "Number of rows, by default 100."),
+    "row": (_WHOLE, "Number of a row."),
+    "rows": (_TEXT, "Row numbers, such as 3,17,4."),
+    "side": (_WHOLE, "Side of each thumbnail in pixels, one of those that /api/run lists."),
+    "x": ({"type": "number"}, "Number of a table column; column of a tile; or a position, 0 to 1."),
+    "y": ({"type": "number"}, "Number of a table column; row of a tile; or a position, 0 to 1."),
+    "z": (_WHOLE, "Zoom level: the map is 2^z tiles wide."),
+    "what": ({"enum": ["density", "frames", "veil"]}, "What the tile shows."),
+    "true": ({"enum": ["", "1"]}, "1 for images at their exact positions, not moved apart."),
+    "hide": ({"enum": ["", "1"]}, "1 to hide rows that are not in the set."),
     **{
         name: ({"type": "number", "minimum": 0, "maximum": 1}, f"{corner} corner of a rectangle.")
         for corner, names in (("Upper left", ("x0", "y0")), ("Lower right", ("x1", "y1")))
         for name in names
     },
-    "since": (_WHOLE, "The last entry that is known."),
-    "as": ({"enum": list(exporting.FORMS)}, "In which form."),
-    "clusters": (_TEXT, "Their numbers, such as 3,17."),
-    "each": (_WHOLE, "Rows of each cluster."),
-    "cluster": (_WHOLE, "Its number."),
-    "before": (_TEXT, "A K, edited, or other for the run that was given to compare with."),
+    "since": (_WHOLE, "Last log entry that the client has."),
+    "as": ({"enum": list(exporting.FORMS)}, "Export format."),
+    "clusters": (_TEXT, "Cluster ids, such as 3,17."),
+    "each": (_WHOLE, "Rows per cluster."),
+    "cluster": (_WHOLE, "Id of a cluster."),
+    "before": (_TEXT, "A K, edited, or other for the run given by --compare."),
     "after": (_TEXT, "A K, or edited."),
 }
 FIELDS: dict[str, tuple[dict[str, Any], str]] = {
     **EDITED,
-    "op": ({"enum": list(editing.OPERATIONS)}, "What to do; preview knows merge and split."),
-    "cluster": (_WHOLE, "Of an edit of one cluster."),
-    "clusters": (_WHOLES, "To be merged, or in the set."),
-    "rows": (_WHOLES, "In the set."),
+    "op": ({"enum": list(editing.OPERATIONS)}, "The edit; preview takes merge or split."),
+    "cluster": (_WHOLE, "Id of the cluster to edit."),
+    "clusters": (_WHOLES, "Ids of clusters to merge, or of the set."),
+    "rows": (_WHOLES, "Rows of the set."),
     "area": ({"type": "array"}, "Corners [x, y] of an outline on the map."),
-    "apart": ({"type": "boolean"}, "The outline is around pictures that are moved apart."),
+    "apart": (
+        {"type": "boolean"},
+        "True if the outline was drawn around images that are moved apart.",
+    ),
     "where": (
         {"type": "array"},
         "Conditions {column, in | from, to | has, not} that rows must meet.",
     ),
-    "name": (_TEXT, "For a rename, a merge, a new cluster or a view."),
+    "name": (_TEXT, "Name for a rename, a merge, a new cluster or a view."),
     "names": ({"type": "object"}, "Names by cluster."),
-    "view": (_TEXT, "The part of the page's address after #."),
-    "mark": ({"enum": ["good", "junk", None]}, "For mark."),
-    "set": (_SET, "What move moves."),
-    "author": (_TEXT, "Who edits."),
-    "seen": (_WHOLE, "Last entry seen: what others changed since is refused as a conflict."),
-    "token": (_TEXT, "The same edit sent twice is done once."),
-    "words": (_TEXT, "What to look for."),
+    "view": (_TEXT, "Fragment of the page's address, after #."),
+    "mark": ({"enum": ["good", "junk", None]}, "The mark."),
+    "set": (_SET, "The rows to move."),
+    "author": (_TEXT, "Name of the person who edits."),
+    "seen": (_WHOLE, "Last log entry seen; an edit of clusters changed since is a conflict."),
+    "token": (_TEXT, "An edit sent again with the same token is done once."),
+    "words": (_TEXT, "Search text."),
 }
 
 
 def openapi() -> dict[str, Any]:
-    """Return the description of all requests, OpenAPI 3.1."""
+    """Return the OpenAPI 3.1 description of all requests."""
     paths: dict[str, dict[str, Any]] = {}
-    for method, calls in (("get", LOOKING), ("post", SENDING)):
+    for method, calls in (("get", READS), ("post", WRITES)):
         for name, call in calls.items():
             paths.setdefault(f"/api/{name}", {})[method] = _operation(call, method)
-    for name, said in (("events", "Stream what changes."), ("openapi.json", "Return this.")):
+    for name, summary in (
+        ("events", "Stream changes."),
+        ("openapi.json", "Return this description."),
+    ):
         media = "text/event-stream" if name == "events" else _JSON
-        paths[f"/api/{name}"] = {"get": {"summary": said, "responses": _answers(media)}}
+        paths[f"/api/{name}"] = {"get": {"summary": summary, "responses": _answers(media)}}
     about = "Requests that change something need the header x-shoal: 1."
     info = {"title": "Shoal explorer", "version": __version__, "description": about}
     return {"openapi": "3.1.0", "info": info, "paths": paths}
@@ -196,9 +191,9 @@ def _answers(media: str) -> dict[str, Any]:
     fault = {"type": "object", "properties": {"kind": _TEXT, "message": _TEXT}}
     error = {"type": "object", "properties": {"error": fault}}
     return {
-        "200": {"description": "The answer.", "content": {media: {}}},
+        "200": {"description": "Success.", "content": {media: {}}},
         "default": {
-            "description": "What is wrong, in a sentence.",
+            "description": "An error, with a message.",
             "content": {_JSON: {"schema": error}},
         },
     }

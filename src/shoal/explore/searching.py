@@ -1,4 +1,4 @@
-"""Requests that look for rows like an image that a person gives, or by words."""
+"""Requests that search for rows by an image or by words."""
 
 from __future__ import annotations
 
@@ -24,16 +24,14 @@ _MOST_TEXT = 300
 
 
 def search(explorer: Explorer, params: Params) -> dict[str, Any]:
-    """Return the rows nearest to an image that was sent, and the cluster it would go to.
+    """Return the rows nearest to the image in the body, and the cluster it would be assigned to.
 
-    `likeness` is the share of the rows like those fitted that lie as far out; None for a run of an
+    `likeness` is the share of rows like the fitted ones that are as far out; None for a run of an
     earlier version.
     """
     if explorer.atlas.result.summary["kind"] != "images":
-        raise InputError(
-            "these rows are compared by numbers, and those of another image are not known: there "
-            "is nothing to look for by an image"
-        )
+        raise InputError("the rows are compared by numbers that a new image does not have: they cannot be "
+            "searched by an image")
     if not params.body:
         raise InputError("no image was sent: drop an image file on the page")
     model = explorer.run.model
@@ -61,15 +59,15 @@ def search(explorer: Explorer, params: Params) -> dict[str, Any]:
 
 
 def words(explorer: Explorer, params: Params) -> dict[str, Any]:
-    """Return the rows that fit some words best: ``{"words": "a red kite"}``."""
+    """Return the rows that match some words best: ``{"words": "a red kite"}``."""
     text = params.json().get("words")
     if not isinstance(text, str) or not text.strip() or len(text) > _MOST_TEXT:
         raise InputError(f"words: give a text of at most {_MOST_TEXT} characters")
     encoder = explorer.run.model.encoder if explorer.knows_words else None
     if not isinstance(encoder, Worded):
         raise InputError(
-            "the features of this run know no words: fit it with --features open_clip:NAME to "
-            "look for images by words"
+            "the features of this run do not support search by words: fit it with "
+            "--features open_clip:NAME"
         )
     encoder.setup()
     projection = explorer.run.model.fitted.projection

@@ -24,7 +24,7 @@ from shoal.explore.explorer import Explorer
 from shoal.explore.guard import App, Guard
 from shoal.explore.params import endpoint
 from shoal.explore.responses import JsonAnswer, refusal
-from shoal.explore.routes import LOOKING, SENDING, openapi
+from shoal.explore.routes import READS, WRITES, openapi
 
 LOCAL = "127.0.0.1"
 _TYPES = {
@@ -72,7 +72,7 @@ def make_app(explorer: Explorer, events: Events | None = None) -> Starlette:
         Route("/api/events", (events or Events(explorer)).answer),
         Route("/api/openapi.json", lambda _request: JsonAnswer(openapi())),
     ]
-    for method, calls in (("GET", LOOKING), ("POST", SENDING)):
+    for method, calls in (("GET", READS), ("POST", WRITES)):
         routes += [
             Route(f"/api/{name}", endpoint(explorer, call.answer), methods=[method])
             for name, call in calls.items()

@@ -159,7 +159,7 @@ def _facts(path: Path) -> dict[str, Any]:
         facts: dict[str, Any] = {
             "about": run.info()["source"],
             "k": run.clustering().k,
-            "said": " ".join(run.advice.sentences),
+            "summary": " ".join(run.advice.sentences),
             "edits": len(run.edits.done),
         }
     except ShoalError as error:
@@ -200,7 +200,7 @@ def _card(name: str, facts: dict[str, Any]) -> str:
     return (
         f'<a href="/runs/{address}/"><article><h2>{title}</h2>'
         f'<p class="soft">{escape(facts["about"])}</p>{faces}'
-        f"<p>{now}{escape(facts['said'])}</p>{note}"
+        f"<p>{now}{escape(facts['summary'])}</p>{note}"
         "</article></a>"
     )
 

@@ -1,4 +1,4 @@
-"""The map in tiles: how many rows lie in each spot, and in which clusters."""
+"""Map tiles: the number of rows in each spot, and their main cluster."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from shoal.explore.png import png_bytes
 from shoal.stages.map import COARSE
 
 DEEPEST = 13
-"""The last zoom: there a tile has 8 places across."""
+"""The last zoom level, at which a tile is 8 places wide."""
 
 FINE = 8
-"""A tile has 2^8 by 2^8 spots when all are shown as colours."""
+"""A density tile has 2^8 by 2^8 spots."""
 
 TILE = 512
-"""Pixels a side of a tile."""
+"""Side of a tile in pixels."""
 
 _ACROSS = 32
 _GLOW = 1.5  # spots that the soft edge of a dense place reaches, one deviation
@@ -36,30 +36,20 @@ _VEIL = 0.7
 
 @dataclass(frozen=True)
 class Spots:
-    """What lies in the spots of one tile, in Morton order.
+    """The spots of one tile, in Morton order."""
 
-    Attributes
-    ----------
-    bits
-        The tile has 2^bits by 2^bits spots.
-    counts
-        (4^bits,) rows.
-    cluster
-        (4^bits,) the cluster that most of them are in, −1 where there are none.
-    """
-
-    bits: int
-    counts: NDArray[np.int64]
-    cluster: NDArray[np.int32]
+    bits: int  # the tile has 2^bits by 2^bits spots
+    counts: NDArray[np.int64]  # rows, (4^bits,)
+    cluster: NDArray[np.int32]  # of most rows, −1 without rows, (4^bits,)
 
 
 def spot_bits(zoom: int, wanted: int = FINE) -> int:
-    """Return the bits of spots that a tile can have: the map itself has 16."""
+    """Return the bits of a tile's spots, at most those of the map (16)."""
     return max(0, min(wanted, BITS - zoom))
 
 
 def code_range(atlas: Atlas, x: int, y: int, level: int) -> tuple[int, int]:
-    """Return the range of positions in `Atlas.codes` that a cell has."""
+    """Return the range of a cell in `Atlas.codes`."""
     low, high = cell_bounds(x, y, level)
     shift = 2 * (BITS - COARSE)
     a, b = int(atlas.cells[low >> shift]), int(atlas.cells[-(-high >> shift)])
@@ -70,7 +60,7 @@ def code_range(atlas: Atlas, x: int, y: int, level: int) -> tuple[int, int]:
 
 
 def holds_any(atlas: Atlas, low: tuple[float, float], high: tuple[float, float]) -> bool:
-    """Return whether rows lie in the cells, 32 a side, that cover a rectangle of the map."""
+    """Return whether any row lies in the cells (up to 32 a side) that cover a rectangle."""
     wide = max(high[0] - low[0], high[1] - low[1], 2.0**-BITS)
     level = max(0, min(BITS, int(np.floor(np.log2(_ACROSS / wide)))))
     side = 1 << level
@@ -80,7 +70,7 @@ def holds_any(atlas: Atlas, low: tuple[float, float], high: tuple[float, float])
 
 
 def spots(cut: Cut, zoom: int, x: int, y: int, bits: int) -> Spots:
-    """Count the rows in the spots of a tile, exactly, and find the cluster of most of them."""
+    """Count the rows in the spots of a tile, and find the cluster of most of them."""
     atlas, total = cut.atlas, 1 << 2 * bits
     first, _ = cell_bounds(x, y, zoom)
     shift = 2 * (BITS - zoom - bits)
@@ -104,7 +94,7 @@ def spots(cut: Cut, zoom: int, x: int, y: int, bits: int) -> Spots:
 def _moved(
     cut: Cut, first: int, shift: int, total: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int32]]:
-    """Return the moved rows of a tile: spot, cluster of their leaf, their own; by spot."""
+    """Return spot, cluster of the leaf and own cluster of the moved rows of a tile, by spot."""
     moved, to = cut.moved
     none = np.empty(0, np.int64), np.empty(0, np.int32), np.empty(0, np.int32)
     if not len(moved):
@@ -150,7 +140,7 @@ def _counted(spot, labels, weights, moved, out_of, into, total, clusters):  # ty
 
 
 def lit_spots(codes: NDArray[np.uint32], zoom: int, x: int, y: int, bits: int) -> NDArray[np.int64]:
-    """Count the chosen rows in the spots of a tile, given their codes, ascending."""
+    """Count the rows of a set in the spots of a tile, given their codes, ascending."""
     low, high = cell_bounds(x, y, zoom)
     a, b = np.searchsorted(codes, np.array([low, high], np.uint64))
     spot = (codes[a:b].astype(np.int64) - low) >> 2 * (BITS - zoom - bits)
@@ -158,7 +148,7 @@ def lit_spots(codes: NDArray[np.uint32], zoom: int, x: int, y: int, bits: int) -
 
 
 def usual_count(atlas: Atlas) -> float:
-    """Return the rows that nine in ten of the filled spots of the whole map have at most."""
+    """Return the 90 % quantile of rows per filled spot of the whole map."""
     step = 4 ** (COARSE - FINE)
     counts = np.diff(atlas.cells[::step])
     filled = counts[counts > 0]
@@ -173,22 +163,22 @@ def density_png(
     whole: bool = False,
     dot: int = 0,
 ) -> bytes:
-    """Draw spots in the colours of their clusters, the more rows the stronger.
+    """Draw spots in the colours of their clusters, stronger with more rows.
 
     Parameters
     ----------
     found
         From `spots`.
     colours
-        (c,) number of each cluster's colour in `palette`.
+        (c,) colour number of each cluster in `palette`.
     usual
-        Rows of a spot that is drawn in full.
+        Rows of a spot drawn at full strength.
     lit
-        (4^bits,) chosen rows of each spot: the others become faint. None where none are chosen.
+        (4^bits,) rows of a set in each spot, if one is selected; the others are drawn faintly.
     whole
-        The tile is the whole map: dense places get a soft edge, which ends at no other tile.
+        The tile is the whole map, so that dense places can have a soft edge.
     dot
-        Pixels across of what is drawn of each spot, if that is more than the spot has.
+        Diameter of a spot's dot in pixels, if larger than the spot.
     """
     filled = np.flatnonzero(found.counts)  # most spots are empty, and every click draws them
     strength = _strength(found.counts[filled], usual)
@@ -206,7 +196,7 @@ def density_png(
 
 
 def _dots(pixels: NDArray[np.uint8], side: int, wide: int) -> NDArray[np.uint8]:
-    """Draw each spot as a round dot, which may reach over those next to it."""
+    """Draw each spot as a round dot, which may overlap its neighbours."""
     edge = (wide - side) // 2
     middle = np.arange(wide) + 0.5 - wide / 2
     mask = np.clip(wide / 2 + 0.5 - np.hypot(middle[:, None], middle), 0, 1)
@@ -223,7 +213,7 @@ def _dots(pixels: NDArray[np.uint8], side: int, wide: int) -> NDArray[np.uint8]:
 
 
 def _over_halo(dots: NDArray[np.uint8], pixels: NDArray[np.uint8], dot: int) -> NDArray[np.uint8]:
-    """Lay a soft halo under dots, in the colours of those around: a cluster is seen as one."""
+    """Draw a soft halo in the colour of nearby dots, which makes clusters visible as areas."""
     shade, glow = _glow(pixels, dot)
     if not glow.any():
         return dots
@@ -241,7 +231,7 @@ def _over_halo(dots: NDArray[np.uint8], pixels: NDArray[np.uint8], dot: int) -> 
 
 
 def _glow(pixels: NDArray[np.uint8], reach: float) -> tuple[NDArray, NDArray]:
-    """Return the colour and the strength of the light that spots cast around, (n, n, 3), (n, n)."""
+    """Return colour (n, n, 3) and strength (n, n) of the blurred spots."""
     strength = pixels[..., 3] / 255.0
     glow = gaussian_filter(strength, reach)
     light = [gaussian_filter(strength * pixels[..., c], reach) for c in range(3)]
@@ -249,14 +239,14 @@ def _glow(pixels: NDArray[np.uint8], reach: float) -> tuple[NDArray, NDArray]:
 
 
 def _softened(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Let spots shine on the empty ones around them, in their colour."""
+    """Blur the spots into the empty ones around them."""
     # Premultiplied: the colour of an empty spot does not count.
     light = Image.fromarray(pixels).convert("RGBa").filter(ImageFilter.GaussianBlur(_GLOW))
     return np.where(pixels[..., 3:] == 0, np.asarray(light.convert("RGBA")), pixels)
 
 
 def spots_of(cells: NDArray[np.int64]) -> Spots:
-    """Return spots of the cluster in each cell of a tile, −1 for none, (n, n)."""
+    """Return `Spots` of the clusters in the cells of a tile, −1 for none, (n, n)."""
     bits = len(cells).bit_length() - 1
     cluster = np.empty(cells.size, np.int32)
     cluster[raster(bits)] = cells.ravel()
@@ -266,7 +256,7 @@ def spots_of(cells: NDArray[np.int64]) -> Spots:
 def frames_png(
     found: Spots, colours: NDArray[np.int64], lit: NDArray[np.int64] | None = None
 ) -> bytes:
-    """Draw the squares that pictures lie on, in the colours of their clusters."""
+    """Draw frames around pictures, in the colours of their clusters."""
     strength = np.where(found.counts > 0, 1.0, 0.0)
     shade = palette()[colours[found.cluster] % len(palette())]
     if lit is not None:
@@ -276,13 +266,13 @@ def frames_png(
 
 
 def veil_png(found: Spots, lit: NDArray[np.int64]) -> bytes:
-    """Draw what lies over the pictures of rows that are not chosen."""
+    """Draw a veil over the pictures of rows that are not in the set."""
     strength = np.where((found.counts > 0) & (lit == 0), _VEIL, 0.0)
     return _drawn(found.bits, np.broadcast_to(_GREY, (len(strength), 3)), strength)
 
 
 def _strength(counts: NDArray[np.int64], usual: float) -> NDArray[np.float64]:
-    """Return 0 for no rows, and from a third to 1 for some."""
+    """Return 0 without rows, else 0.3 to 1."""
     shown = np.log1p(counts) / np.log1p(max(usual, 1.0))
     return np.where(counts > 0, np.clip(0.3 + 0.7 * shown, 0, 1), 0.0)
 
@@ -297,7 +287,7 @@ def _pixels(
     strength: NDArray[np.float64],
     at: NDArray[np.int64] | slice = slice(None),
 ) -> NDArray[np.uint8]:
-    """Put spots, all or some, in Morton order in their places, (side, side, 4)."""
+    """Return an image of spots (all, or those `at`) from Morton order, (side, side, 4)."""
     pixels = np.zeros((1 << 2 * bits, 4), np.uint8)
     pixels[at, :3] = shade
     pixels[at, 3] = np.rint(255 * strength)

@@ -1,4 +1,4 @@
-"""Requests that look: the run, clusters, rows, pictures, the map."""
+"""Requests for the run, its clusters, rows and pictures."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ FOREVER = {"cache-control": "private, max-age=31536000, immutable"}
 
 
 def run_facts(explorer: Explorer, params: Params) -> dict[str, Any]:
-    """Say what the page needs to know of the run before anything else."""
+    """Return what the page needs to start: facts of the run."""
     run, atlas, pictures = explorer.run, explorer.atlas, explorer.pictures
     most = explorer.most_clusters
     excess = run.tree.excess[: most - 1].astype(float)
@@ -63,7 +63,7 @@ def run_facts(explorer: Explorer, params: Params) -> dict[str, Any]:
 
 
 def clusters(explorer: Explorer, params: Params) -> dict[str, Any]:
-    """List the clusters of a cut, and how they hang together."""
+    """List the clusters of a cut, and their order in the tree."""
     k = params.k(explorer)
     seq = explorer.curation.refresh()
     cut = explorer.cut(k)
@@ -89,7 +89,7 @@ def clusters(explorer: Explorer, params: Params) -> dict[str, Any]:
 
 
 def rows(explorer: Explorer, params: Params) -> dict[str, Any]:
-    """Return a page of a set in an order."""
+    """Return some rows of a set, in an order."""
     k, name = params.k(explorer), params.set(explorer)
     order = params.text("order", ORDERS, "typical")
     seed = params.whole("seed", 0, 1 << 30, 0)
@@ -101,12 +101,12 @@ def rows(explorer: Explorer, params: Params) -> dict[str, Any]:
 
 
 def choose(explorer: Explorer, params: Params) -> dict[str, Any]:
-    """Make a set of rows of clusters, of rows, or of an outline on the map."""
+    """Name a set of rows: those of clusters, single rows, those in an outline on the map."""
     spec = params.json()
     k = params.k(explorer)
     known = {"clusters", "rows", "area", "apart", "where"}
-    if not set(spec) <= known:
-        raise InputError(f"a set of {', '.join(sorted(set(spec) - known))[:80]}: give {known}")
+    if unknown := ", ".join(sorted(set(spec) - known)):
+        raise InputError(f"unknown fields {unknown[:80]}: give {', '.join(sorted(known))}")
     for name, most in (("clusters", 100_000), ("rows", 1_000_000)):
         found = spec.get(name, [])
         top = explorer.atlas.n_rows if name == "rows" else 1 << 31
@@ -136,9 +136,9 @@ def _check_where(explorer: Explorer, where: Any, k: int | None) -> None:
 
 
 def metadata(explorer: Explorer, params: Params) -> dict[str, Any]:
-    """Return the columns that rows can be filtered by, and their values, in all and in a set.
+    """Return the columns that rows can be filtered by, with counts for all rows and for a set.
 
-    The images' headers are read from the first request on; ``share`` says how many are.
+    The first request starts reading the image headers; ``share`` is the part that is read.
     """
     explorer.facets.start()
     known = beside_cut(explorer, explorer.cut(params.k(explorer)))
@@ -163,7 +163,7 @@ def _check_area(explorer: Explorer, area: Any) -> None:
 
 
 def thumbs(explorer: Explorer, params: Params) -> Response:
-    """Return small pictures of some rows, side by side."""
+    """Return thumbnails of some rows, side by side."""
     pictures = pictures_of(explorer)
     found = params.rows(explorer, _MOST_THUMBS)
     sides = (pictures.side,) if pictures.small else SIDES
@@ -173,7 +173,7 @@ def thumbs(explorer: Explorer, params: Params) -> Response:
 
 
 def values(explorer: Explorer, params: Params) -> dict[str, Any]:
-    """Return the numbers of some rows of vectors, and what is usual, to draw them."""
+    """Return the numbers of some rows of vectors, and their mean over all rows."""
     if explorer.numbers is None:
         raise InputError(explorer.source_trouble or "the rows are images: they have pictures")
     found = {row: explorer.numbers.row(row) for row in params.rows(explorer, _MOST_THUMBS)}
@@ -181,7 +181,7 @@ def values(explorer: Explorer, params: Params) -> dict[str, Any]:
 
 
 def image(explorer: Explorer, params: Params) -> Response:
-    """Return one image as large as it is."""
+    """Return one image at full size."""
     row = params.whole("row", 0, explorer.atlas.n_rows - 1)
     data, kind = pictures_of(explorer).picture(row)
     return Response(data, media_type=kind, headers=FOREVER)
@@ -191,7 +191,7 @@ def mean(explorer: Explorer, params: Params) -> Response:
     """Return the mean image of a set."""
     positions = explorer.chosen(params.set(explorer)).positions
     if not len(positions):
-        raise InputError("no rows: there is no mean of them")
+        raise InputError("the set has no rows, so there is no mean image")
     at = np.unique(np.linspace(0, len(positions) - 1, _MEAN_ROWS).astype(np.int64))
     found = explorer.atlas.rows[positions.take(at)]
     data, kind = pictures_of(explorer).mean(found.tolist())
@@ -199,22 +199,23 @@ def mean(explorer: Explorer, params: Params) -> Response:
 
 
 def pictures_of(explorer: Explorer) -> Pictures:
-    """Return the pictures, or say why there are none."""
+    """Return the pictures, or raise InputError."""
     if explorer.pictures is None:
-        said = explorer.source_trouble or "the rows are not images: they have no pictures"
-        raise InputError(said)
+        raise InputError(
+            explorer.source_trouble or "the rows are not images: they have no pictures"
+        )
     return explorer.pictures
 
 
 def row(explorer: Explorer, params: Params) -> dict[str, Any]:
-    """Say all that is known of one row."""
+    """Return everything known about one row."""
     k = params.k(explorer)
     number = params.whole("row", 0, explorer.atlas.n_rows - 1)
     return row_facts(explorer, number, k, _NEAREST)
 
 
 def quarantine(explorer: Explorer, params: Params) -> dict[str, Any]:
-    """List rows that could not be used, and why."""
+    """List the rows that could not be used, with the reasons."""
     table = explorer.run.quarantine
     start = params.whole("start", 0, 1 << 40, 0)
     return {"total": table.num_rows, "rows": table.slice(start, MOST_ROWS).to_pylist()}

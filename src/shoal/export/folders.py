@@ -35,7 +35,7 @@ from shoal.storage import fingerprint, is_remote, write_bytes
 from shoal.storage.nofollow import open_folder, remove
 from shoal.storage.parts import unwritable
 
-_CHANGED = "it has another size or time than when it was fitted; --changed takes it all the same"
+_CHANGED = "its size or modification time changed since the fit; --changed includes it"
 _TEMPORARY = r"\.[0-9a-f]{12}\.tmp"
 
 
@@ -67,8 +67,8 @@ def lay_out(
 
     `mode`: {"copy", "symlink", "hardlink"}, what the files are; images in archives and tables are
     copied out as they lie there, and rows of arrays are written as PNG.
-    `changed`: Lay out those files, too, that have another size or time than when they were fitted.
-    What symbolic links lead to that were not there then is never laid out.
+    `changed`: Include files whose size or modification time changed since the fit, but never the
+    targets of new symbolic links.
     """
     if is_remote(folder):
         raise InputError(
@@ -79,8 +79,8 @@ def lay_out(
     others = np.zeros(run.source.n_rows, bool) if changed else run.changed
     if len(actions) and all(others[action.row] for action in actions):
         raise InputError(
-            f"every file of {run.source.description} has another size or time than when it was "
-            "fitted: run shoal fit again, or give --changed to lay the files out as they are now"
+            f"the size or modification time of every file of {run.source.description} changed since "
+            "the fit: run shoal fit again, or give --changed to export the files as they are now"
         )
     head = {
         "run": str(run.path.absolute()),

@@ -123,8 +123,8 @@ def _beside(
         return tables
     if not changed and run.changed.any():
         remarks.append(
-            f"{source.description} has another size or time than when it was fitted; labels alone "
-            "are written: fit it again, or give --changed to put its rows beside them all the same"
+            f"the size or modification time of {source.description} changed since the fit, so only "
+            "labels are written: fit it again, or give --changed to add its rows"
         )
         return tables
     typed = form == "parquet"

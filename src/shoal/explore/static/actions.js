@@ -32,7 +32,7 @@ export const act = {
   redo: () => edit("redo"),
   move: () => {
     if (state.open !== null && !pickedCount()) take(state.open);
-    return pickedCount() || state.area ? ask({ kind: "move" }) : say("Select images first: x, or the tick on an image.", true);
+    return pickedCount() || state.area ? ask({ kind: "move" }) : say("Select images first: press x, or click the check mark on an image.", true);
   },
 };
 
@@ -73,7 +73,7 @@ export function Actions() {
       ${button("Quiz", "q", "Check 20 of its images and mark the wrong ones", act.quiz)}`}
     ${selected.length > 0 && button("Tag", "#", "Tag these clusters", act.tag)}
     ${selected.length > 1 && button(`Merge ${selected.length}`, "g", "Merge these clusters", act.merge)}
-    ${area && button("Take out …", "m", "Move these images to another or a new cluster", act.move)}
+    ${area && button("Move …", "m", "Move these images to another or a new cluster", act.move)}
   </div>`;
 }
 

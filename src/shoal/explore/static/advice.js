@@ -1,4 +1,4 @@
-// What to do first: two sentences about the fit, with the numbers of clusters that they name.
+// First steps: two sentences about the fit, with the numbers of clusters that they name.
 
 import { html, useState } from "./vendor/htm-preact-3.1.1.js";
 import { Icon } from "./icons.js";
@@ -25,13 +25,13 @@ export function Advice() {
   const now = k ?? (data.edited ? null : data.base);
   const choices = [{ k: primary, why: primary > 1 && !run.method ? "suggested" : "as found" }, ...run.advice.choices];
   const go = (/** @type {number} */ n) => loadClusters(n === data.base ? null : n).catch(complain);
-  return html`<section class="advice" aria-label="What to do first">
+  return html`<section class="advice" aria-label="First steps">
     <div>
       ${!away && html`<p>${run.advice.sentences.join(" ")}</p>
         <div class="chips">${choices.map((c) => html`<button class=${`chip ${now === c.k ? "on" : ""}`} key=${c.k} aria-pressed=${now === c.k}
           onClick=${() => go(c.k)}><b>${c.k}</b> ${c.why}</button>`)}</div>`}
       ${!met && html`<p class="greeting">Look through the clusters, ${run.read_only ? "and " : html`name them<span class="keys-too"> (<kbd>l</kbd>)</span>,
-        answer${" "}<b>Review</b><span class="keys-too"> (<kbd>w</kbd>)</span>, then `}take the result away: <b>Export</b><span class="keys-too"> (<kbd>e</kbd>)</span>.<span class="keys-too"> <kbd>?</kbd> shows all keys.</span></p>`}
+        answer${" "}<b>Review</b><span class="keys-too"> (<kbd>w</kbd>)</span>, then `}export the result: <b>Export</b><span class="keys-too"> (<kbd>e</kbd>)</span>.<span class="keys-too"> <kbd>?</kbd> shows all keys.</span></p>`}
     </div>
     <button class="icon" aria-label="Dismiss this advice" title="Dismiss this advice" onClick=${close}><${Icon} name="close" /></button>
   </section>`;

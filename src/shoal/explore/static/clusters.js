@@ -1,4 +1,4 @@
-// The clusters of the cut: as cards, or as the tree that they hang in.
+// The clusters of the cut: as cards, or as a tree.
 
 import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from "./vendor/htm-preact-3.1.1.js";
 import { colour, complain, count, label, loadGains, plural, select, set, state, tagsOf, untagged, useStore, wanted } from "./store.js";
@@ -19,7 +19,7 @@ const gain = (id) => state.gains.gains.get(id) ?? 0;
 
 const SORTS = {
   size: ["Size", (a, b) => b.rows - a.rows],
-  held: ["Separation, least first", (a, b) => (a.held ?? 2) - (b.held ?? 2)],
+  separation: ["Separation, least first", (a, b) => (a.separation ?? 2) - (b.separation ?? 2)],
   gain: ["Review gain", (a, b) => gain(b.id) - gain(a.id)],
   name: ["Name", (a, b) => label(a.id).localeCompare(label(b.id), undefined, { numeric: true })],
   outliers: ["Outliers", (a, b) => b.outliers / b.rows - a.outliers / a.rows],
@@ -41,7 +41,7 @@ export function Clusters() {
     <div class="bar">
       <input type="search" placeholder="Find a cluster" aria-label="Find a cluster" value=${filter}
         onInput=${(e) => set({ filter: e.target.value })} />
-      <select aria-label="Sort clusters by" disabled=${treed} title=${treed ? "The tree has an order of its own" : ""} value=${sort} onChange=${(e) => set({ sort: e.target.value })}>
+      <select aria-label="Sort clusters by" disabled=${treed} title=${treed ? "The tree has its own order" : ""} value=${sort} onChange=${(e) => set({ sort: e.target.value })}>
         ${Object.entries(SORTS).map(([name, [said]]) => html`<option key=${name} value=${name}>${said}</option>`)}
       </select>
       <div class="switch" role="group" aria-label="Show clusters as">
@@ -143,7 +143,7 @@ function Card({ cluster: c, at, of, most, within, on, focused, style, onChoose }
         ${c.locked && html`<span class="tag">locked</span>`}<${Tags} note=${c.note} />${untagged(c.note) && html`<span class="tag" title=${c.note}>note</span>`}</span>
       <span class="size" aria-hidden="true"><i style=${{ width: `${Math.max(1, (100 * c.rows) / most)}%` }} /></span>
     </span>
-    ${c.held !== null && html`<${Badge} cluster=${c} />`}
+    ${c.separation !== null && html`<${Badge} cluster=${c} />`}
   </div>`;
 }
 
@@ -155,9 +155,9 @@ export const Tags = ({ note }) => tagsOf(note).map((tag) => html`<span key=${tag
  * one that is both is green.
  */
 export function Badge({ cluster, full = false }) {
-  const { held, mixed_at: mixed } = cluster;
-  const kind = held < 0.9 ? "loose" : held < 0.97 || mixed !== null ? "fair" : "firm";
-  const percent = Math.floor(1000 * held) / 10;
+  const { separation, mixed_at: mixed } = cluster;
+  const kind = separation < 0.9 ? "loose" : separation < 0.97 || mixed !== null ? "fair" : "firm";
+  const percent = Math.floor(1000 * separation) / 10;
   const pure = mixed === null ? "Its next split is not as clear as the splits made, or was rejected." : `May be mixed: it splits at K = ${mixed}, about as clearly as the splits made.`;
   return html`<span class=${`badge ${kind}`} title=${`${percent} % separate: the share of its images' similarity that stays within the cluster. ${pure}`}>
     ${Math.floor(percent)}<small>%</small><span class=${full ? "said" : "sr"}> separate</span>${mixed !== null && html`<span class="said" aria-hidden="true"> · mixed?</span><span class="sr">, may be mixed</span>`}</span>`;

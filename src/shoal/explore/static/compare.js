@@ -41,7 +41,7 @@ function Found({ found }) {
   const kept = found.matched.filter((m) => m.overlap > 0.999999);
   const changed = found.matched.filter((m) => m.overlap <= 0.999999);
   const parts = (c, name) => c.parts.map((p, at) => html`<li key=${p}>${name(p)} <span class="soft">${count(c.shared[at])}</span></li>`);
-  return html`<p>${images(found.rows)} compared. <b>${count(kept.length)}</b> cluster${kept.length === 1 ? "" : "s"} stayed the same, row by row. ${found.moved ? html`${images(found.moved)} changed cluster` : "None changed cluster"} in another way than by these splits and merges.</p>
+  return html`<p>${images(found.rows)} compared. <b>${count(kept.length)}</b> cluster${kept.length === 1 ? "" : "s"} stayed the same, row by row. ${found.moved ? html`${images(found.moved)} changed cluster` : "No image changed cluster"} other than by these splits and merges.</p>
     <${Flow} before=${found.before_clusters.map(face("names_before"))} after=${found.after_clusters.map(face("names_after"))} flows=${found.flows} onChoose=${go} />
     ${part("Split", "Most rows are now in several clusters", found.split, (c) => html`<li key=${c.cluster}>${old(c.cluster)} <span class="soft">${count(c.rows)}</span><ul>${parts(c, now)}</ul></li>`)}
     ${part("Merged", "Most rows come from several clusters", found.merged, (c) => html`<li key=${c.cluster}>${now(c.cluster)} <span class="soft">${count(c.rows)}</span><ul>${parts(c, old)}</ul></li>`)}

@@ -54,7 +54,7 @@ export function Detail() {
           <img key=${row} src=${address("image", { row, v: state.run.version })} alt=${shown?.name ?? `Row ${row}`}
             class=${state.run.thumb.small ? "pixelated" : ""} /></div>`
         : html`<${Whole} row=${row} />`}
-      ${shown?.quarantined && html`<p class="note bad">This one could not be used: ${shown.quarantined}.</p>`}
+      ${shown?.quarantined && html`<p class="note bad">This image could not be used: ${shown.quarantined}.</p>`}
       ${shown && !shown.quarantined && html`<${Facts} facts=${shown} />`}
     </div>
   </section>`;
@@ -74,7 +74,7 @@ function Handle({ row, name }) {
   return html`<div class="actions" role="toolbar" aria-label="This image">
     ${!run.read_only && html`<button onClick=${act.move} title="Move to another or a new cluster (m)">Move …</button>
       <button onClick=${() => junk(row)} title="Move to the junk cluster">Junk</button>`}
-    ${run.thumb && run.kind === "images" && html`<button onClick=${alike} title="Search all images for those like it">Find alike</button>`}
+    ${run.thumb && run.kind === "images" && html`<button onClick=${alike} title="Search all images for similar ones">Find similar</button>`}
     <button onClick=${() => { take(row); set({ dialog: { kind: "export" } }); }} title="Export it (e)">Export …</button>
   </div>`;
 }
@@ -87,8 +87,8 @@ function Facts({ facts }) {
       <dt>Confidence</dt><dd>${facts.confidence === null ? "–" : html`${facts.confidence.toFixed(2)}, <b>${sureness(facts.confidence)}</b>`}${facts.outlier ? html` <span class="tag">outlier</span>` : ""}</dd>
       <dt>Row</dt><dd>${facts.row}</dd>
     </dl>
-    ${facts.metadata && !state.run.columns && html`<h3>Known besides</h3><dl>${Object.entries(facts.metadata).map(([name, value]) => html`<dt key=${name}>${name}</dt><dd>${value === null ? "–" : String(value)}</dd>`)}</dl>`}
-    <${Between} shares=${facts.between} title="Its ties lead to" />
+    ${facts.metadata && !state.run.columns && html`<h3>Metadata</h3><dl>${Object.entries(facts.metadata).map(([name, value]) => html`<dt key=${name}>${name}</dt><dd>${value === null ? "–" : String(value)}</dd>`)}</dl>`}
+    <${Between} shares=${facts.between} title="Links lead to" />
     ${facts.neighbours.length > 0 && html`<h3>Nearest</h3>
       <${Tiles} rows=${facts.neighbours} shown=${56} onOpen=${(row) => set({ open: row })}
         caption=${(r) => (r.cluster !== facts.cluster ? html`<span class="dot corner" style=${{ "--c": colour(r.cluster) }} title=${label(r.cluster)} />` : null)} />`}

@@ -62,7 +62,7 @@ function Merge({ clusters, into, why }) {
   };
   return html`<${Window} title="Merge clusters" onSubmit=${submit}>
     ${why && html`<p class="note">${why[0].toUpperCase() + why.slice(1)}.</p>`}
-    <p>Choose the one that stays: the others go into it, and it keeps its number${named ? " and its name" : ""}.</p>
+    <p>Choose the cluster to keep: the others are merged into it, and it keeps its number${named ? " and its name" : ""}.</p>
     <ul class="staged">${known.map((id, at) => {
       const on = staged.includes(id);
       return html`<li key=${id} class=${`${id === stays ? "stays" : ""} ${on ? "" : "off"}`} style=${{ "--c": colour(id) }}>
@@ -70,7 +70,7 @@ function Merge({ clusters, into, why }) {
           ${style && html`<span class="thumb" style=${{ ...style(at), width: "56px", height: "56px" }} aria-hidden="true" />`}
           <span class="words"><b>${label(id)}</b><span class="soft">${images(rows(id))}</span></span></label>
         <span class="fate">${!on ? "left out" : id === stays ? "stays" : html`→ ${label(stays)}`}</span>
-        ${known.length > 2 && id !== stays && html`<button type="button" class="link" onClick=${() => setStaged(on ? staged.filter((s) => s !== id) : [...staged, id])}>${on ? "leave out" : "take in"}</button>`}
+        ${known.length > 2 && id !== stays && html`<button type="button" class="link" onClick=${() => setStaged(on ? staged.filter((s) => s !== id) : [...staged, id])}>${on ? "leave out" : "include"}</button>`}
       </li>`;
     })}</ul>
     <label class="field"><span>Name of the merged cluster</span><input value=${name ?? named} placeholder=${`Cluster ${stays}`} maxlength="200" onInput=${(e) => setName(e.target.value)} /></label>
@@ -92,8 +92,8 @@ function Rename({ cluster }) {
     <label class="field"><span>Name</span><input value=${name} list="names-taken" maxlength="200" autofocus onInput=${(e) => setName(e.target.value)} /></label>
     ${!before && suggestion(cluster) && name === suggestion(cluster) && html`<p class="hint">Suggested by what is in it.</p>`}
     <datalist id="names-taken">${others.map((c) => html`<option key=${c.id} value=${c.name} />`)}</datalist>
-    ${taken && html`<p class="note" role="status">Cluster ${taken.id} (${images(taken.rows)}) already has this name. Nothing is merged without asking: you will see who goes into whom.</p>`}
-    <${Buttons} main=${taken ? "Merge them …" : name.trim() || !before ? "Name it" : "Take the name off"} disabled=${!name.trim() && !before} />
+    ${taken && html`<p class="note" role="status">Cluster ${taken.id} (${images(taken.rows)}) already has this name. Nothing is merged yet: the next dialog shows what would be merged.</p>`}
+    <${Buttons} main=${taken ? "Merge them …" : name.trim() || !before ? "Name it" : "Remove the name"} disabled=${!name.trim() && !before} />
   </${Window}>`;
 }
 
@@ -131,7 +131,7 @@ function Move({ of = pickedSet, count: given = null, then = () => set({ picked: 
     <ul class="targets" aria-label="Clusters">${shown.map((c, at) => html`<li key=${c.id}><button type="button" disabled=${c.locked} style=${{ "--c": colour(c.id) }} onClick=${() => send({ to: c.id })}>
       ${style ? html`<span class="thumb" style=${{ ...style(at), width: "40px", height: "40px" }} aria-hidden="true" />` : html`<span class="dot" />`}
       <span>${label(c.id)}</span><span class="soft">${count(c.rows)}</span></button></li>`)}</ul>
-    <${Buttons} main=${exact ? `Move to ${label(exact.id)}` : name.trim() ? `Take out as “${name.trim().slice(0, 30)}”` : "Take out into a new cluster"} />
+    <${Buttons} main=${exact ? `Move to ${label(exact.id)}` : name.trim() ? `Move to new cluster “${name.trim().slice(0, 30)}”` : "Move to a new cluster"} />
   </${Window}>`;
 }
 
@@ -153,14 +153,14 @@ function Tag({ clusters }) {
   return html`<${Window} title=${clusters.length === 1 ? `Tag ${label(clusters[0])}` : `Tag ${plural(clusters.length, "cluster")}`} onSubmit=${submit}>
     <label class="field"><span>New tags</span><input value=${added} placeholder="blurred, ask-anna" maxlength="200" autofocus onInput=${(e) => setAdded(e.target.value)} /></label>
     ${known.length > 0 && html`<div class="chips" role="group" aria-label="Tags">${known.map((tag) => html`<button type="button" key=${tag} class=${`chip ${chosen.includes(tag) ? "on" : ""}`} aria-pressed=${chosen.includes(tag)} onClick=${() => flip(tag)}>#${tag}</button>`)}</div>`}
-    <p class="hint">Tags stand in the note of a cluster; “Find a cluster” finds them.</p>
+    <p class="hint">Tags are stored in a cluster's note; “Find a cluster” finds them.</p>
     <${Buttons} main="Tag" />
   </${Window}>`;
 }
 
 function Start({ k }) {
   return html`<${Window} title=${`Restart from ${plural(k, "cluster")}`} onSubmit=${() => { close(); edit("start", { k }); }}>
-    <p>Your edits stand on the cut into ${plural(state.data?.base ?? 0, "cluster")}, and cannot be carried to another one. Restarting sets them aside; one undo brings them all back.</p>
+    <p>Your edits are based on the cut into ${plural(state.data?.base ?? 0, "cluster")}, and cannot be carried over to another one. Restarting sets them aside; one undo restores them all.</p>
     <${Buttons} main="Restart" />
   </${Window}>`;
 }
@@ -168,7 +168,7 @@ function Start({ k }) {
 function Conflict({ message }) {
   return html`<${Window} title="Conflict: someone else edited first" onSubmit=${close}>
     <p>${message[0].toUpperCase() + message.slice(1)}.</p><p>Your edit was not applied; the page is up to date.</p>
-    <div class="buttons"><span class="grow" /><button class="main" type="submit">Look again</button></div>
+    <div class="buttons"><span class="grow" /><button class="main" type="submit">Close</button></div>
   </${Window}>`;
 }
 
@@ -195,8 +195,8 @@ function Quiz({ cluster }) {
       ${before && html`<span class="soft"> The last quiz found ${before.wrong} of ${before.right + before.wrong} wrong${before.stale ? ", before it was changed" : ""}.</span>`}</p>
     <div class="quiz">${rows.map((r) => html`<div key=${r.row} class=${wrong.has(r.row) ? "asked wrong" : "asked"}>
       <${Tiles} rows=${[r]} shown=${84} onOpen=${flip} /><span class="cross" aria-hidden="true">✕</span></div>`)}</div>
-    ${rows.length > 0 && html`<p aria-live="polite"><b>${wrong.size} of ${rows.length} wrong</b>: an error rate of ${Math.round((100 * wrong.size) / rows.length)} %, by these with 95 % confidence between ${Math.round(100 * low)} and ${Math.round(100 * high)} %.</p>`}
-    <${Buttons} main="Keep the answers" disabled=${!rows.length} />
+    ${rows.length > 0 && html`<p aria-live="polite"><b>${wrong.size} of ${rows.length} wrong</b>: an error rate of ${Math.round((100 * wrong.size) / rows.length)} % (95 % confidence interval: ${Math.round(100 * low)} to ${Math.round(100 * high)} %).</p>`}
+    <${Buttons} main="Save the answers" disabled=${!rows.length} />
   </${Window}>`;
 }
 

@@ -1,4 +1,4 @@
-// What leaves the page: tables, folders, contact sheets.
+// Exports: tables, folders, contact sheets.
 
 import { html, useState } from "./vendor/htm-preact-3.1.1.js";
 import { address } from "./api.js";
@@ -15,7 +15,7 @@ const FORMS = [
   ["sheet", "Contact sheet", "one PNG of up to 400 images"],
 ];
 
-/** Take out what is picked, else what is shown. */
+/** Export the selected images, or all that are shown. */
 export function ExportDialog() {
   const [form, setForm] = useState("csv");
   const [program, setProgram] = useState("coco");

@@ -8,7 +8,7 @@ import { complain, count, filterBy, state, useStore } from "./store.js";
 export function saidFilter(w) {
   if (w.not) return `not ${saidFilter({ ...w, not: false })}`;
   if (w.in) return `${w.column}: ${w.in.map((/** @type {any} */ v) => v ?? "missing").join(", ")}`;
-  if (w.has) return `${w.column} has “${w.has}”`;
+  if (w.has) return `${w.column} contains “${w.has}”`;
   return `${w.column} ${w.from ?? "…"} to ${w.to ?? "…"}`;
 }
 
@@ -32,9 +32,9 @@ export function Filter() {
     return () => { clearTimeout(timer); stop.abort(); };
   }, [scope, data]);
   if (!found) return html`<p class="soft" role="status">Counting …</p>`;
-  return html`<p class="soft">${found.joined}. Counts are of what is shown, and of all.</p>
+  return html`<p class="soft">${found.joined}. Each value is counted in what is shown, and in all.</p>
     ${found.share < 1 && html`<p class="soft" role="status">Reading dates, cameras, sizes and brightness: ${Math.floor(100 * found.share)} %</p>`}
-    ${where.length > 0 && html`<button onClick=${() => filterBy([])}>Take all filters away</button>`}
+    ${where.length > 0 && html`<button onClick=${() => filterBy([])}>Remove all filters</button>`}
     ${found.columns.map((c) => {
       const now = where.find((w) => w.column === c.column);
       const Shown = { category: Category, number: Range, text: Text }[c.kind];
@@ -76,6 +76,6 @@ function Range({ c, now }) {
 }
 
 function Text({ c, now }) {
-  return html`<label class="field"><span>has</span><input value=${now?.has ?? ""} onChange=${(e) => put(c.column, e.target.value.trim() ? { has: e.target.value.trim() } : null)} /></label>
+  return html`<label class="field"><span>contains</span><input value=${now?.has ?? ""} onChange=${(e) => put(c.column, e.target.value.trim() ? { has: e.target.value.trim() } : null)} /></label>
     ${c.missing.rows > 0 && html`<p class="soft">${count(c.missing.here)} of ${count(c.missing.rows)} missing</p>`}`;
 }

@@ -15,16 +15,16 @@ const TALLEST = 8_000_000; // pixels that every browser can scroll
 const GAP = 4;
 const SAID = {
   overview: "Overview",
-  typical: "Typical", boundary: "Unsure", outliers: "Outliers", random: "Random", duplicates: "Duplicates", tree: "Alike",
+  typical: "Typical", boundary: "Unsure", outliers: "Outliers", random: "Random", duplicates: "Duplicates", tree: "Similar",
 };
 const WHY = {
   overview: "The most typical images of each cluster",
   typical: "Nearest to the middle of their cluster first; clusters take turns",
   boundary: "Least confident first",
-  outliers: "Images in sparse regions; if none, the farthest",
+  outliers: "Images in sparse regions; if there are none, the farthest out",
   random: "In random order",
-  duplicates: "Images whose features equal another's; if none, the most similar",
-  tree: "In the order of the tree: like next to like",
+  duplicates: "Images whose features equal another's; if there are none, the most similar",
+  tree: "In the order of the tree: similar images side by side",
 };
 
 /** Said over what is shown in place of outliers and duplicates where there are none. */
@@ -134,7 +134,7 @@ function Head() {
       ${one && html`<span class="dot big" style=${{ "--c": colour(one.id) }} aria-hidden="true" />`}
       <h2 title=${title}>${title}</h2>
       ${known && (one || area || where.length > 0 || selected.length > 1) && html`<span class="soft">${images(scope.rows)}</span>`}
-      ${one && one.held !== null && html`<${Badge} cluster=${one} full=${true} />`}
+      ${one && one.separation !== null && html`<${Badge} cluster=${one} full=${true} />`}
       ${one && one.outliers > 0 && html`<span class="soft">${count(one.outliers)} outlier${one.outliers === 1 ? "" : "s"}</span>`}
       <span class="grow" />
       <button class=${where.length ? "on" : ""} onClick=${() => set({ panel: state.panel === "filter" ? null : "filter" })} title="Show only rows that fit (i)">Filter</button>

@@ -49,13 +49,13 @@ function Top() {
       <button aria-label="Undo" onClick=${act.undo} disabled=${!log.undo} title=${log.undo ? `Undo: ${log.undo} (Ctrl+Z)` : "Nothing to undo"}><${Icon} name="undo" /> <span class="named">Undo</span></button>
       <button aria-label="Redo" onClick=${act.redo} disabled=${!log.redo} title=${log.redo ? `Redo: ${log.redo} (Ctrl+Y)` : "Nothing to redo"}><${Icon} name="redo" /> <span class="named">Redo</span></button>`}
     <span class="parts-of"><button class="part" onClick=${() => set({ panel: "history" })} title="The log of edits (h)">Edits${log.done ? html` <b class="n">${count(log.done)}</b>` : ""}</button>
-    ${!run.read_only && html`<button class="part" onClick=${() => set({ panel: "review" })} title="Questions whose answers gain most (w)">Review</button>`}
-    <button class="part" onClick=${() => set({ panel: "compare" })} title="What became of the clusters (c)">Compare</button>
-    ${run.columns && html`<button class="part" onClick=${() => set({ panel: "columns" })} title="Two columns against each other, and one by cluster (d)">Columns</button>`}
+    ${!run.read_only && html`<button class="part" onClick=${() => set({ panel: "review" })} title="Questions whose answers help most (w)">Review</button>`}
+    <button class="part" onClick=${() => set({ panel: "compare" })} title="How the clusters changed (c)">Compare</button>
+    ${run.columns && html`<button class="part" onClick=${() => set({ panel: "columns" })} title="A scatter plot of two columns, and one column by cluster (d)">Columns</button>`}
     ${run.thumb && run.kind === "images" && html`<button class="part" onClick=${() => set({ panel: "search" })} title=${`Find images like one of yours${run.words ? ", or by words" : ""} (s)`}>Find</button>`}
     ${run.thumb && run.kind === "images" && html`<button class="part" onClick=${() => set({ panel: "copies" })} title="Near duplicates: keep one of each group (u)">Duplicates</button>`}
-    <button class="part" onClick=${() => set({ panel: "views" })} title="Save what is shown under a name, and return to it (v)">Views</button>
-    <button class="part" onClick=${() => set({ dialog: { kind: "export" } })} title="Take out tables, folders, contact sheets (e)">Export</button></span>
+    <button class="part" onClick=${() => set({ panel: "views" })} title="Save the current view under a name (v)">Views</button>
+    <button class="part" onClick=${() => set({ dialog: { kind: "export" } })} title="Export tables, folders or contact sheets (e)">Export</button></span>
     <button class="icon" title="Light or dark" aria-label="Light or dark" onClick=${turnTheme}><${Icon} name="theme" /></button>
     <button class="icon" title="Help (?)" aria-label="Help" onClick=${() => set({ panel: state.panel === "help" ? null : "help" })}><${Icon} name="help" /></button>
   </header>`;

@@ -50,17 +50,17 @@ function sketched(sheet, points) {
 
 function LiveMap() {
   const box = useRef(null);
-  const held = useRef(null);
+  const drawn = useRef(null);
   const [tool, setTool] = useState(null);
   const [hover, setHover] = useState(null);
   const [empty, setEmpty] = useState(false);
   const map = useStore((s) => s.map);
   // Before the next event, not after the next paint: who is quick has the tool in hand already.
   useLayoutEffect(() => {
-    held.current = new Drawn(box.current, setHover, () => setTool(null), setEmpty);
-    return () => held.current.remove();
+    drawn.current = new Drawn(box.current, setHover, () => setTool(null), setEmpty);
+    return () => drawn.current.remove();
   }, []);
-  useLayoutEffect(() => { held.current.tool = tool; box.current.classList.toggle("drawing", tool !== null); }, [tool]);
+  useLayoutEffect(() => { drawn.current.tool = tool; box.current.classList.toggle("drawing", tool !== null); }, [tool]);
   const [area, only, some, places, near] = useStore((s) => [s.area, s.only, s.scope.set !== null, s.places, s.view !== null && s.view.z >= pictured()]);
   const percent = Math.round(100 * map.recall);
   return html`<div class="map-bar bar">
@@ -69,18 +69,18 @@ function LiveMap() {
           title=${`${said}: draw around images. Or hold Shift and drag.`} onClick=${() => setTool(tool === name ? null : name)}>${said}</button>`)}
       </div>
       ${area && html`<button onClick=${() => selectArea(null)}>Clear the area</button>`}
-      ${state.run.thumb && near && html`<label class="only" title="Pictures are moved a little apart, so that each is seen: draw them where they lie"><input type="checkbox" checked=${places} onChange=${(e) => set({ places: e.target.checked })} /> True places</label>`}
-      ${some && html`<label class="only" title="Draw nothing but what is selected"><input type="checkbox" checked=${only} onChange=${(e) => set({ only: e.target.checked })} /> Only selected</label>`}
+      ${state.run.thumb && near && html`<label class="only" title="Images are moved apart so that none is hidden: show them at their exact positions"><input type="checkbox" checked=${places} onChange=${(e) => set({ places: e.target.checked })} /> Exact positions</label>`}
+      ${some && html`<label class="only" title="Show only what is selected"><input type="checkbox" checked=${only} onChange=${(e) => set({ only: e.target.checked })} /> Only selected</label>`}
       <span class="grow" />
-      <button class="icon" title="Zoom out (−)" aria-label="Zoom out" onClick=${() => held.current.map.zoomOut(1)}><${Icon} name="minus" /></button>
-      <button class="icon" title="Zoom in (+)" aria-label="Zoom in" onClick=${() => held.current.map.zoomIn(1)}><${Icon} name="plus" /></button>
-      ${some && html`<button title="Zoom to what is selected" onClick=${() => held.current.toSelection().catch(complain)}>Selection</button>`}
-      <button title="Show the whole map" onClick=${() => held.current.whole()}>Fit</button>
+      <button class="icon" title="Zoom out (−)" aria-label="Zoom out" onClick=${() => drawn.current.map.zoomOut(1)}><${Icon} name="minus" /></button>
+      <button class="icon" title="Zoom in (+)" aria-label="Zoom in" onClick=${() => drawn.current.map.zoomIn(1)}><${Icon} name="plus" /></button>
+      ${some && html`<button title="Zoom to what is selected" onClick=${() => drawn.current.toSelection().catch(complain)}>Selection</button>`}
+      <button title="Show the whole map" onClick=${() => drawn.current.whole()}>Fit</button>
     </div>
-    <div class="map-box" ref=${box} role="application" aria-label="Map of all images: arrow keys move, plus and minus zoom, Enter selects what is in the middle, Shift and Enter all that is seen"></div>
-    ${empty && html`<p class="map-empty" role="status">No image lies here. <button class="link" onClick=${() => held.current.whole()}>Show the whole map</button></p>`}
+    <div class="map-box" ref=${box} role="application" aria-label="Map of all images: arrow keys move, plus and minus zoom, Enter selects what is in the middle, Shift and Enter everything in view"></div>
+    ${empty && html`<p class="map-empty" role="status">There is no image here. <button class="link" onClick=${() => drawn.current.whole()}>Show the whole map</button></p>`}
     ${hover && html`<${Hover} at=${hover} />`}
-    <footer class="foot" title="Of the 10 nearest neighbours of an image, how many are among its 10 nearest on the map.">
+    <footer class="foot" title="The share of an image's 10 nearest neighbours that are also among its 10 nearest on the map.">
       <span>For viewing only: distances are approximate. <b>${percent} %</b> of nearest neighbours are next to each other here.</span></footer>`;
 }
 
@@ -166,7 +166,7 @@ class Drawn {
     const [x0, y0, x1, y1] = [seen.getWest(), seen.getSouth(), seen.getEast(), seen.getNorth()].map(out);
     const within = x0 < x1 && y0 < y1;
     const ask = { x0: x0.toFixed(7), y0: y0.toFixed(7), x1: x1.toFixed(7), y1: y1.toFixed(7) };
-    this.onEmpty(!within || !(await get("map/held", ask)).some);
+    this.onEmpty(!within || !(await get("map/occupied", ask)).occupied);
   }
 
   /** Show the whole map. */

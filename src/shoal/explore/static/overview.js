@@ -58,7 +58,7 @@ export function Overview({ clusters }) {
     <div class="spacer" style=${{ height: `${clusters.length * height + 8}px` }}>${shown.map((c, at) => html`
       <section key=${c.id} ...${dropTarget(c.id)} class=${`line ${selected.includes(c.id) ? "on" : ""}`} style=${{ top: `${(from + at) * height}px`, height: `${height}px`, "--c": colour(c.id) }} aria-label=${label(c.id)}>
         <header><button class="line-name" onClick=${(e) => pick(c.id, e)} title="Show this cluster; with Ctrl select several"><span class="dot big" aria-hidden="true" /><b>${label(c.id)}</b><${Suggested} id=${c.id} /></button>
-          <span class="soft">${count(c.rows)}</span>${c.held !== null && html`<${Badge} cluster=${c} full=${true} />`}
+          <span class="soft">${count(c.rows)}</span>${c.separation !== null && html`<${Badge} cluster=${c} full=${true} />`}
           ${c.mark && html`<span class=${`tag ${c.mark}`}>${c.mark}</span>`}${c.locked && html`<span class="tag">locked</span>`}<${Tags} note=${c.note} /></header>
         <${Strip} rows=${held.current.lines.get(c.id)} most=${each} wide=${wide} tall=${tall} />
       </section>`)}</div>

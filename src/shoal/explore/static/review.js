@@ -41,7 +41,7 @@ export function Review() {
       ${queue && all > 0 && html`<div class="progress" role="progressbar" aria-label="Questions answered" aria-valuemin="0" aria-valuemax=${all} aria-valuenow=${answered}><i style=${{ width: `${(100 * answered) / all}%` }} /></div>
         <span class="soft">${count(answered)} answered, ${count(open.length)} to go</span>`}
       <span class="grow" /><button class="icon" aria-label="Close" title="Close (Esc)" onClick=${close}><${Icon} name="close" /></button></header>
-    ${!queue ? html`<p class="soft empty" role="status">Looking for what to ask …</p>`
+    ${!queue ? html`<p class="soft empty" role="status">Finding questions …</p>`
       : q ? html`<${Question} key=${nameOf(q)} q=${q} skip=${skip} />`
       : html`<div class="empty"><p>${queue.length ? "All questions were put off." : "No open questions about clusters that look alike or mixed."}</p>
         ${queue.length > 0 && html`<button onClick=${again}>Ask them again</button>`}</div>`}
@@ -66,7 +66,7 @@ function Question({ q, skip }) {
   const stay = () => { skip(); answered += 1; };
   const kinds = {
     same: { asks: "Are these the same?", yes: ["The same: merge", () => done(edit("merge", { clusters: [one, other] }))], no: ["Different", () => done(edit("apart", { a: one, b: other }))] },
-    two: { asks: "Is this one thing, or two?", yes: ["Two: split", () => done(edit("split", { cluster: one, parts: 2 }))], no: ["One", () => done(edit("whole", { cluster: one }))] },
+    two: { asks: "Is this one cluster, or two?", yes: ["Two: split", () => done(edit("split", { cluster: one, parts: 2 }))], no: ["One", () => done(edit("whole", { cluster: one }))] },
     rows: { asks: "Do these belong to the other cluster?", yes: [`Yes: move ${images(going.length)}`, move], no: ["No, they stay", stay] },
   };
   const { asks, yes, no } = kinds[q.kind];
@@ -79,7 +79,7 @@ function Question({ q, skip }) {
   const side = (title, rows, size) => html`<div class="side-of"><h3>${title}</h3><${Tiles} rows=${rows} shown=${size} onOpen=${show} /></div>`;
   const typical = (id) => side(html`<${Face} id=${id} /> typical`, q.typical?.[id] ?? [], TYPICAL);
   return html`<div class="question-head"><h2 class="question">${asks}</h2>
-      <p class="soft">${images(Math.round(q.changes))} would change. The fit says: ${q.chance >= 0.5 ? "probably yes" : "probably no"} (a chance of ${Math.round(100 * q.chance)} %).</p></div>
+      <p class="soft">${images(Math.round(q.changes))} would change. Estimate: ${q.chance >= 0.5 ? "probably yes" : "probably no"} (a chance of ${Math.round(100 * q.chance)} %).</p></div>
     <div class=${`sides ${q.kind}`}>
       ${q.kind === "two" ? html`${side("One part", a, UNSURE)}${side("The other", b, UNSURE)}${typical(one)}`
         : html`${typical(one)}

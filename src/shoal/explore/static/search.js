@@ -62,25 +62,25 @@ export function Search() {
     read(event.target.elements.words.value.trim());
   };
   return html`${state.run.words && html`<form class="bar" onSubmit=${send}>
-      <label class="field grow"><span>Words</span><input name="words" type="search" maxlength="300" defaultValue=${given.words} placeholder="what is to be seen" /></label>
+      <label class="field grow"><span>Words</span><input name="words" type="search" maxlength="300" defaultValue=${given.words} placeholder="what the image shows" /></label>
       <button class="main" type="submit">Find</button></form>`}
     <p class="soft">${state.run.words ? "Or drop" : "Drop"} an image anywhere on the page, or choose one. It stays on this machine.</p>
     <label class="choose"><span class="sr">An image</span><input type="file" accept="image/*" onChange=${(e) => look(e.target.files[0])} /></label>
-    ${given.words && html`<div>${given.busy ? html`<p role="status">Looking …</p>` : found && html`<p>Best matches for “${given.words}”</p><${Held} rows=${found.rows} />`}</div>`}
+    ${given.words && html`<div>${given.busy ? html`<p role="status">Searching …</p>` : found && html`<p>Best matches for “${given.words}”</p><${Held} rows=${found.rows} />`}</div>`}
     ${given.url && html`<div class="given"><img src=${given.url} alt=${given.name} /><div>
-      ${given.busy && html`<p role="status">Looking …</p>`}
+      ${given.busy && html`<p role="status">Searching …</p>`}
       ${found && html`<${Verdict} found=${found} />`}</div></div>`}
-    ${given.url && found && html`<${Between} shares=${nearby(found.rows)} title="Of the nearest images" />`}
+    ${given.url && found && html`<${Between} shares=${nearby(found.rows)} title="Clusters of the nearest images" />`}
     ${found && html`<div><h3>${given.words ? "Best first" : "Nearest"}</h3><${Tiles} rows=${found.rows} shown=${72} onOpen=${(row) => set({ open: row })}
       caption=${(r) => html`<span class="dot corner" style=${{ "--c": colour(r.cluster) }} title=${label(r.cluster)} />`} /></div>`}`;
 }
 
 /** Where the image would go, how sure that is, and whether anything like it was fitted. */
 function Verdict({ found }) {
-  return html`<p>${found.unknown ? html`<span class="tag bad">unlike all images fitted</span> The nearest cluster is` : "It would go to"}</p>
+  return html`<p>${found.unknown ? html`<span class="tag bad">unlike all fitted images</span> The nearest cluster is` : "It would be assigned to"}</p>
     ${state.byId.has(found.cluster) && html`<button class="chip" style=${{ "--c": colour(found.cluster) }} onClick=${() => select([found.cluster])}><span class="dot" aria-hidden="true" />${label(found.cluster)}</button>`}
     <p>${found.unknown ? "If it belongs there at all: " : ""}<b>${sureness(found.confidence)}</b> <span class="soft">(confidence ${found.confidence.toFixed(2)})</span></p>
-    ${found.likeness != null && html`<p class="soft">${share(found.likeness)} of images like those fitted lie as far out${found.likeness < 0.2 && !found.unknown ? ": look at the nearest images before you rely on it" : ""}.</p>`}`;
+    ${found.likeness != null && html`<p class="soft">${share(found.likeness)} of the images like the fitted ones are as far out${found.likeness < 0.2 && !found.unknown ? ": look at the nearest images before you rely on it" : ""}.</p>`}`;
 }
 
 /** What share of the rows nearest to an image is in which cluster, the largest first. @param {any[]} rows */

@@ -3,7 +3,7 @@
 import { html, useMemo } from "./vendor/htm-preact-3.1.1.js";
 import { complain, loadClusters, plural, set, state, useStore } from "./store.js";
 
-const CLARITY = "How much clearer each further split is than splits of unstructured data, on a logarithmic scale: those nearly all stay under 1.2.";
+const CLARITY = "How much clearer each further split is than splits of unstructured data, on a logarithmic scale; splits of unstructured data are nearly always below 1.2.";
 const WIDTH = 288;
 const HEIGHT = 44;
 
@@ -30,7 +30,7 @@ export function Slider() {
   return html`<section class="slider" aria-label="Number of clusters">
     <div class="slider-head">
       <label class="k-field"><span>Clusters</span>
-        <input type="number" min="1" max=${run.representatives} value=${now} aria-label="Number of clusters, exactly"
+        <input type="number" min="1" max=${run.representatives} value=${now} aria-label="Exact number of clusters"
           onChange=${(e) => cut(Math.max(1, Math.min(run.representatives, Math.round(Number(e.target.value)) || 1)))} />
       </label>
       <div class="layers" role="group" aria-label="Layers">${nearby(run.layers).map((layer) => html`
@@ -52,7 +52,7 @@ export function Slider() {
       ${k !== null && html`<button class="link" onClick=${() => loadClusters(null).catch(complain)}>back to ${data?.edited ? "the edited " : ""}${data?.base}</button>`}
     </p>
     ${now >= run.most && run.most < run.representatives && html`<p class="note">The slider ends at ${run.most}${run.most === 1000 ? "" : ", far beyond the finest layer"}: type any number up to ${run.representatives.toLocaleString("en")}.</p>`}
-    ${k !== null && data?.edited && html`<p class="note">A plain cut, without your edits: those stand on ${plural(data.base, "cluster")}.
+    ${k !== null && data?.edited && html`<p class="note">A plain cut, without your edits, which are based on ${plural(data.base, "cluster")}.
       <button class="link" onClick=${() => set({ dialog: { kind: "start", k } })}>Restart from here</button></p>`}
   </section>`;
 }

@@ -42,14 +42,14 @@ export function Split({ cluster }) {
     <div class="switch" role="group" aria-label="Split by">
       ${/** @type {[boolean, string][]} */ ([[false, "By the tree"], [true, "By its own features"]]).map(([name, said]) => html`<button type="button" key=${said} aria-pressed=${own === name} class=${own === name ? "on" : ""} onClick=${() => setOwn(name)}>${said}</button>`)}
     </div>
-    ${own ? html`<p>The cluster is fitted alone, so that what tells its images from each other counts, not what tells them from all others.</p>`
+    ${own ? html`<p>The cluster is fitted alone: what counts is what distinguishes its images from each other, not from all others.</p>`
       : html`<p>The clearest split first. To split off particular images, select and move them.</p>
       <label class="field"><span>Parts</span><input type="number" min="2" max="1000" value=${parts ?? found?.length ?? 2} autofocus
         onInput=${(e) => setParts(Math.max(2, Math.round(Number(e.target.value)) || 2))} />
-        <button type="button" class="link" onClick=${() => setParts(null)}>as the tree marks</button></label>`}
-    ${own && !found && !trouble && html`<p role="status" class="soft">Fitting ${label(cluster)} by itself … this takes about as long as fitting so many images anew.</p>`}
+        <button type="button" class="link" onClick=${() => setParts(null)}>as the tree suggests</button></label>`}
+    ${own && !found && !trouble && html`<p role="status" class="soft">Fitting ${label(cluster)} by itself … this takes about as long as a new fit of that many images.</p>`}
     ${trouble && html`<p class="note" role="status">${trouble[0].toUpperCase() + trouble.slice(1)}.</p>`}
-    ${own && found && !enough && html`<p class="note" role="status">No split, also by its own features: none is clearer than chance.</p>`}
+    ${own && found && !enough && html`<p class="note" role="status">No split by its own features either: none is clearer than chance.</p>`}
     ${found && html`<ul class="parts" aria-live="polite">${[...found].sort((a, b) => b.rows - a.rows).map((p, at) => html`<li key=${p.cluster ?? `new ${at}`}>
       <span class="bar-of"><i style=${{ width: `${(100 * p.rows) / Math.max(...found.map((f) => f.rows))}%`, "--c": colour(cluster) }} /></span>
       <span>${images(p.rows)}</span><span class="soft">${p.cluster === cluster ? "keeps the number" : "new"}</span>

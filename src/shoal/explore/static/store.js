@@ -5,7 +5,7 @@ import { Refused, get, post } from "./api.js";
 
 /**
  * @typedef {{id: number, name: string|null, called: string|null, note: string, mark: string|null, locked: boolean,
- *   rows: number, outliers: number, held: number|null, medoid: number|null, leaf: number|null,
+ *   rows: number, outliers: number, separation: number|null, medoid: number|null, leaf: number|null,
  *   xy: [number, number]|null, colour: number}} Cluster
  * @typedef {{k: number|null, base: number, edited: boolean, seq: number, rows_name: string, clusters: Cluster[],
  *   order: number[], apart: number[]}} Clustering
@@ -329,7 +329,7 @@ async function done(op, facts, then) {
     // The news of the edit may have overtaken its answer, and knows nothing of what to select.
     const there = then?.filter((id) => state.byId.has(id));
     if (there && String(there) !== String(state.selected)) await select(there);
-    say(`${log.said}.`, false, op === "undo" ? 0 : log.steps ?? 1);
+    say(`${log.summary}.`, false, op === "undo" ? 0 : log.steps ?? 1);
     return true;
   } catch (error) {
     await refused(error);

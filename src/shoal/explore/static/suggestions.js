@@ -45,5 +45,5 @@ export function AcceptAll() {
   useEffect(() => { loadSuggestions().catch(complain); }, [data]);
   const ids = (data?.clusters ?? []).map((c) => c.id).filter((id) => suggestion(id));
   if (!ids.length || state.run.read_only) return null;
-  return html`<button class="link" title="Names that most rows of a cluster suggest, by folder or columns; one undo takes them back" onClick=${() => accept(ids)}>Accept ${count(ids.length)} suggested name${ids.length === 1 ? "" : "s"}</button>`;
+  return html`<button class="link" title="Names that most rows of a cluster suggest, by folder or columns; one undo removes them" onClick=${() => accept(ids)}>Accept ${count(ids.length)} suggested name${ids.length === 1 ? "" : "s"}</button>`;
 }

@@ -51,7 +51,7 @@ export function Tray() {
   return html`<section class="tray" aria-label="Tray" ...${dropped((row, cluster) => put(cluster === null ? [] : [cluster], row === null ? [] : state.picked.has(row) ? [...state.picked] : [row]))}>
     ${n ? html`<b aria-live="polite">${[clusters.length && plural(clusters.length, "cluster"), tray.rows.length && images(tray.rows.length)].filter(Boolean).join(", ")}</b>
       <ul class="tiles">${faces.map((row, at) => { const id = clusters[at]; const said = at < clusters.length ? label(id) : `row ${row}`; return html`<li key=${`${id} ${row}`}>
-        <button type="button" class="tile-button" aria-label=${`Take ${said} out of the tray`} title=${`${said}: click to take it out`} style=${{ "--c": at < clusters.length ? colour(id) : "transparent" }} onClick=${() => take(at)}>
+        <button type="button" class="tile-button" aria-label=${`Remove ${said} from the tray`} title=${`${said}: click to remove it`} style=${{ "--c": at < clusters.length ? colour(id) : "transparent" }} onClick=${() => take(at)}>
         ${style ? html`<span class="thumb" style=${{ ...style(at), width: `${FACE}px`, height: `${FACE}px` }} />` : html`<span class="tag">${said}</span>`}</button></li>`; })}</ul>
       ${n > faces.length && html`<span class="soft">and ${n - faces.length} more</span>`}
       <span class="grow" />

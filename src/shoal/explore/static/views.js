@@ -14,7 +14,7 @@ export function Views({ written, go }) {
   const all = Object.entries(views);
   return html`<p class="soft">A view stores K, the selection, filters, the open image and the map position, with the run.</p>
     ${!state.run.read_only && html`<form class="bar" onSubmit=${(/** @type {Event} */ e) => { e.preventDefault(); if (name.trim()) keep(name.trim(), written()); }}>
-      <label class="field grow"><span>Name</span><input value=${name} maxlength="80" placeholder="of what is shown now" onInput=${(/** @type {any} */ e) => setName(e.target.value)} /></label>
+      <label class="field grow"><span>Name</span><input value=${name} maxlength="80" placeholder="for the current view" onInput=${(/** @type {any} */ e) => setName(e.target.value)} /></label>
       <button class="main" type="submit" disabled=${!name.trim()}>${name.trim() in views ? "Replace" : "Save"}</button></form>`}
     ${all.length ? html`<ul class="log">${all.map(([called, hash]) => html`<li key=${called}><span class="bar"><button class="link" onClick=${() => go(hash).catch(complain)}>${called}</button><span class="grow" />
       ${!state.run.read_only && html`<button class="link" aria-label=${`Delete the view ${called}`} onClick=${() => keep(called, null)}>Delete</button>`}</span></li>`)}</ul>` : html`<p class="empty">No views yet: select, filter or zoom to something, then save it here under a name.</p>`}`;
