@@ -227,6 +227,6 @@ def test_labels_are_exported_without_the_source(csv_file, tmp_path):
     told("fit", copy, "-o", tmp_path / "x.shoal")
     copy.unlink()
     found = told("export", tmp_path / "x.shoal", "--to", tmp_path, "--as", "csv")
-    assert "labels alone are written" in found.stderr
+    assert "only labels are written" in found.stderr
     first = (tmp_path / "labels.csv").read_text().splitlines()[0]
     assert first == '"row","name","cluster","confidence","outlier"'

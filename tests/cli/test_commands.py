@@ -80,7 +80,7 @@ def test_cuts_that_are_not_there(shoal, run, tmp_path):
         (("--k", 0), "k must be a whole number of at least 1; got 0"),
         (("--k", 601), "601 clusters were requested"),
         (("--k", 3, "--layer", 0), "exclude each other"),
-        (("-o", tmp_path / "x.xls"), "no known ending"),
+        (("-o", tmp_path / "x.xls"), "must end in one of"),
     ):
         result = shoal("labels", run, *words)
         assert (result.exit_code, said in result.stderr) == (2, True), result.stderr

@@ -105,7 +105,7 @@ def test_names_may_be_swapped_in_another_case(correct):
         ),
         ({"cluster": [0, 0], "name": ["a", "b"]}, "both 'a' and 'b'"),
         ({"row": [0, 1]}, "no column cluster"),
-        ({"colour": ["red"]}, "does not say which rows"),
+        ({"colour": ["red"]}, "does not identify rows"),
     ],
 )
 def test_what_is_not_there_is_said_and_nothing_is_done(correct, fitted, table, said):

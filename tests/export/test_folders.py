@@ -41,7 +41,7 @@ def test_images_of_an_archive_are_copied_out_as_they_lie(archive_run, folder_run
         origin = folder_run.source.path(action["row"])
         assert (out / action["target"]).read_bytes() == origin.read_bytes()
         assert Path(action["target"]).suffix.lower() == ".png"
-    with pytest.raises(InputError, match="not files that a symlink could lead to"):
+    with pytest.raises(InputError, match="not local files, which a symlink needs"):
         lay_out(archive_run, tmp_path / "links", mode="symlink")
     assert undo(out).done == 40
     assert not out.exists()
@@ -255,7 +255,7 @@ def test_an_original_that_is_gone_is_told_and_the_others_are_laid_out(folder_run
 def test_rows_that_are_no_images_or_no_files_are_refused(vector_run, image_run, tmp_path):
     with pytest.raises(InputError, match="no pictures"):
         lay_out(vector_run, tmp_path / "out")
-    with pytest.raises(InputError, match="not files that a symlink could lead to"):
+    with pytest.raises(InputError, match="not local files, which a symlink needs"):
         lay_out(image_run, tmp_path / "out", mode="symlink")
     with pytest.raises(InputError, match="give one of copy, symlink, hardlink"):
         lay_out(image_run, tmp_path / "out", mode="move")

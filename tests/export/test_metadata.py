@@ -16,7 +16,7 @@ def test_files_are_joined_by_name_or_by_line(tmp_path):
     found = read(tmp_path / "by-name.csv", ["a.png", "b.png", "c.png"], 3)
     assert found == ({"x": [3, None, 1]}, "2 of 3 rows found by the column file")
     pq.write_table(pa.table({"x": [5, 6, 7]}), tmp_path / "lines.parquet")
-    assert read(tmp_path / "lines.parquet", None, 3) == ({"x": [5, 6, 7]}, "One line a row")
+    assert read(tmp_path / "lines.parquet", None, 3) == ({"x": [5, 6, 7]}, "One line per row")
     with pytest.raises(InputError, match="has 3 rows, but the run has 4"):
         read_metadata(tmp_path / "lines.parquet", None, 4)
     with pytest.raises(InputError, match="cannot be read"):
@@ -56,7 +56,7 @@ def test_rows_are_found_by_their_numbers_where_some_are_there(tmp_path):
 def test_small_numbers_are_not_taken_for_names_of_files(tmp_path):
     (tmp_path / "m.csv").write_text("class\n1\n0\n1\n")
     found = read(tmp_path / "m.csv", ["0.png", "1.png", "2.png"], 3)
-    assert found == ({"class": [1, 0, 1]}, "One line a row")
+    assert found == ({"class": [1, 0, 1]}, "One line per row")
 
 
 def test_columns_are_added_to_labels_by_their_rows():

@@ -221,7 +221,9 @@ def test_a_folder_that_cannot_be_listed(tmp_path):
     folder(tmp_path)
     with (
         serving(tmp_path, Unlisted) as server,
-        pytest.raises(PlaceError, match=r"pictures cannot be listed, .* one a line in a text file"),
+        pytest.raises(
+            PlaceError, match=r"pictures cannot be listed, .* addresses of the files, one per line"
+        ),
     ):
         open_source(f"{server.url}/pictures")
 

@@ -58,10 +58,10 @@ def test_what_is_asked_for_is_no_part_of_the_name():
 
 
 def test_nothing_is_written_there(server):
-    with pytest.raises(PlaceError, match="a web server, where nothing can be written"):
+    with pytest.raises(PlaceError, match="a web server, which is read-only"):
         as_place(f"{server.url}/y").write([memoryview(b"1")], 1)
     for way in (RunFolder.open, lambda path: RunFolder.create(path, {})):
-        with pytest.raises(RunError, match="lies on a web server, which is only read from"):
+        with pytest.raises(RunError, match="is on a web server, where runs cannot be stored"):
             way(f"{server.url}/run")
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from shoal.errors import InputError
 from shoal.explore.explorer import Explorer
 from shoal.explore.params import Params
+from shoal.export.base import spread_blocks
 
 _POINTS = 4000  # more would only lie over each other in a drawing of that size
 _READ = 20_000
@@ -55,10 +56,7 @@ def read_cells(explorer: Explorer) -> tuple[NDArray[np.int64], NDArray[np.float6
     """Read all rows, or evenly spread blocks of many."""
     assert explorer.numbers is not None
     source = explorer.numbers.source
-    starts = np.arange(0, source.n_rows, _TOGETHER)
-    if len(starts) > _READ // _TOGETHER:
-        starts = starts[np.linspace(0, len(starts) - 1, _READ // _TOGETHER).astype(int)]
-    blocks = [(at, min(at + _TOGETHER, source.n_rows)) for at in starts.tolist()]
+    blocks = spread_blocks(source.n_rows, _TOGETHER, _READ // _TOGETHER)
     data = [source.read(*block).data.reshape(block[1] - block[0], -1) for block in blocks]
     rows = np.concatenate([np.arange(*block) for block in blocks])
     return rows, np.concatenate(data).astype(np.float64)

@@ -21,7 +21,7 @@ from shoal.explore.pictures import encoded
 from shoal.explore.views import pictures_of
 from shoal.export.base import cluster_folder
 from shoal.export.datasets import DATASETS
-from shoal.export.plan import Action, safe_name
+from shoal.export.plan import Action, free_name, safe_name
 from shoal.export.tables import write_labels
 from shoal.rows import Encoded
 
@@ -114,7 +114,7 @@ def _folders(explorer: Explorer, rows: Ordered, k: int | None, stem: str, form: 
                 except SourceError as error:
                     left.append(f"{folders[label]}/{name or row}: {error}\n")
                     continue
-                target = _free(f"{folders[label]}/{file_name}", row, taken)
+                target = free_name(f"{folders[label]}/{file_name}", row, taken)
                 file.writestr(target, data)
                 sure, far = float(facts["confidence"]), bool(facts["outlier"])
                 done.append(Action(row, name, facts["cluster"], sure, far, None, target))
@@ -134,15 +134,6 @@ def _image(explorer: Explorer, row: int, name: str | None) -> tuple[str, bytes]:
     if isinstance(source, Encoded):
         return safe_name(source.file_name(row, name)), source.encoded(row)
     return f"{row}.png", encoded(source.read_original(row), lossless=True)[0]
-
-
-def _free(path: str, row: int, taken: set[str]) -> str:
-    """Return a path that is not taken yet, ignoring case."""
-    if path.lower() in taken:
-        stem, dot, ending = path.rpartition(".")
-        path = f"{stem}~{row}{dot}{ending}" if dot else f"{path}~{row}"
-    taken.add(path.lower())
-    return path
 
 
 def sheet(explorer: Explorer, rows: list[int]) -> bytes:

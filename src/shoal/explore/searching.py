@@ -30,8 +30,10 @@ def search(explorer: Explorer, params: Params) -> dict[str, Any]:
     earlier version.
     """
     if explorer.atlas.result.summary["kind"] != "images":
-        raise InputError("the rows are compared by numbers that a new image does not have: they cannot be "
-            "searched by an image")
+        raise InputError(
+            "the rows are compared by numbers that a new image does not have: they cannot be "
+            "searched by an image"
+        )
     if not params.body:
         raise InputError("no image was sent: drop an image file on the page")
     model = explorer.run.model

@@ -18,7 +18,7 @@ from shoal.explore.cuts import Cut
 from shoal.explore.explorer import Explorer
 from shoal.explore.metadata import Metadata
 from shoal.explore.words import named_by_words
-from shoal.export.traits import Traits, column_quantiles, gather_traits
+from shoal.export.traits import NORMAL_QUARTILES, Traits, column_quantiles, gather_traits
 from shoal.rows.tables.mixed import TableSource
 
 # A value names a cluster when most of its rows have it, and at least twice as many as of all rows:
@@ -29,7 +29,6 @@ _LIFT = 2.0
 # the measure); half of one is said in reports, where the figure stands beside it.
 _TELLING = 0.6
 _WORDS = 2
-_NORMAL_QUARTILES = 1.349  # between the quartiles of a normal law, in deviations
 _SAMPLE = 400  # rows of a cluster: a share of 0.6 is then known within 0.05
 _MOST_ROWS = 2_000_000
 
@@ -120,7 +119,7 @@ def _by_numbers(explorer: Explorer, cut: Cut, names: list[str]) -> dict[int, str
     positions = explorer.atlas.positions[rows].astype(np.int64)
     cells, at = cells[positions >= 0], cut.labels(positions[positions >= 0])
     low, middle, high = column_quantiles(cells, (0.25, 0.5, 0.75)).T
-    spread = np.where(high > low, (high - low) / _NORMAL_QUARTILES, np.inf)
+    spread = np.where(high > low, (high - low) / NORMAL_QUARTILES, np.inf)
     found = {}
     for number, cluster in enumerate(cut.ids.tolist()):
         away = np.nan_to_num(

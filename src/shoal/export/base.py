@@ -1,4 +1,4 @@
-"""The words and pages that all exports share."""
+"""Helpers shared by exports."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from importlib.resources import files
 from pathlib import Path
 from string import Template
 
+import numpy as np
+
 from shoal._version import __version__
 from shoal.core.plural import plural
 from shoal.errors import InputError
@@ -15,7 +17,7 @@ from shoal.rows import Source
 
 
 def cluster_folder(cluster: int, name: str = "") -> str:
-    """Name a cluster's folder so that names sort as numbers do: ``cluster-003-cats``.
+    """Return the folder name of a cluster, which sorts by number.
 
     >>> cluster_folder(3), cluster_folder(3, "cats")
     ('cluster-003', 'cluster-003-cats')
@@ -24,7 +26,7 @@ def cluster_folder(cluster: int, name: str = "") -> str:
 
 
 def cluster_title(cluster: int, name: str | None = None) -> str:
-    """Call a cluster by its name, if it has one, and its number.
+    """Return a cluster's name, if it has one, and number.
 
     >>> cluster_title(3), cluster_title(3, "cats")
     ('Cluster 3', 'cats (cluster 3)')
@@ -33,15 +35,26 @@ def cluster_title(cluster: int, name: str | None = None) -> str:
 
 
 def refuse_existing(path: Path, force: bool) -> None:
-    """Raise for a file that is there already, unless told to replace it."""
     if path.is_dir():
         raise InputError(f"{path} is a folder: give the name of a file")
     if not force and (path.is_symlink() or path.exists()):
         raise InputError(f"{path} exists: give another name, or --force to replace it")
 
 
+def spread_blocks(n_rows: int, size: int, most: int) -> list[tuple[int, int]]:
+    """Divide rows into blocks; of more than `most`, return evenly spread ones.
+
+    >>> spread_blocks(5, 2, 3), spread_blocks(100, 2, 3)
+    ([(0, 2), (2, 4), (4, 5)], [(0, 2), (48, 50), (98, 100)])
+    """
+    starts = np.arange(0, n_rows, size)
+    if len(starts) > most:
+        starts = starts[np.linspace(0, len(starts) - 1, most).astype(int)]
+    return [(start, min(start + size, n_rows)) for start in starts.tolist()]
+
+
 def number(value: float | None, digits: int = 2) -> str:
-    """Write a number for people; an em dash for what is not known or not finite.
+    """Format a number; a dash if it is unknown or not finite.
 
     >>> number(0.98765), number(float("nan")), number(None), number(1234567.0, 0)
     ('0.99', '–', '–', '1,234,567')
@@ -60,7 +73,7 @@ def asset(name: str) -> str:
 
 
 def fill_in(name: str, styles: Iterable[str], **parts: str) -> str:
-    """Fill in the page of a name: parts where it has ``$part``, the styles at ``$css``."""
+    """Fill the template of a page: ``$part`` by parts, ``$css`` by the styles."""
     css = "".join(map(asset, styles))
     page = Template(asset(f"{name}.html"))
     return page.substitute(css=css, version=__version__, **parts)

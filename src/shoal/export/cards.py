@@ -1,4 +1,4 @@
-"""The part of the report that shows one cluster: pictures, or a profile for vectors."""
+"""The cards of clusters in the report: pictures, or a profile for vectors."""
 
 from __future__ import annotations
 
@@ -21,10 +21,9 @@ _LONGEST_NAME = 60
 
 
 class Deck(ABC):
-    """Shows clusters: with pictures, or without."""
+    """Draws clusters, with or without pictures."""
 
-    explained: str
-    """What the cards show, in words."""
+    explained: str  # what the cards show
 
     def style(self) -> str:
         return ""
@@ -37,15 +36,15 @@ class Deck(ABC):
 
     @abstractmethod
     def body(self, found: Found) -> str:
-        """Show a cluster."""
+        """Return the content of a cluster's card."""
 
 
 class Pictured(Deck):
-    """Shows clusters of images; makes one sprite each, all within a budget."""
+    """Clusters of images, with one sprite each, all within a budget."""
 
     explained = (
-        "The medoid is the image nearest to the middle of its cluster; typical images follow it. "
-        "Unsure ones lie near another cluster; outliers lie far out, where images are sparse."
+        "The medoid is the image nearest to the mean of its cluster, followed by typical images. "
+        "Unsure images lie near another cluster; outliers lie in sparse regions."
     )
 
     def __init__(self, source: Source, found: Findings) -> None:
@@ -58,7 +57,7 @@ class Pictured(Deck):
         self._shown = side * max(1, round(_SIDE / side)) if side <= LARGEST else _SIDE
 
     def style(self) -> str:
-        """Return the pictures, each once, and the sizes at which they are shown."""
+        """Return the CSS of the sprites."""
         rules = [f".t{{--d:{self._shown}px;--large:{2 * self._shown}px}}"]
         rules += [
             f".s{at}{{--n:{sprite.n};background-image:url({sprite.address})}}"
@@ -105,7 +104,7 @@ class Pictured(Deck):
 
 
 class Profiled(Deck):
-    """Shows clusters of vectors: which numbers are high or low in them."""
+    """Clusters of vectors, by the numbers that are high or low."""
 
     def __init__(self, run: FittedRun, found: Findings) -> None:
         self._found = found
@@ -120,7 +119,7 @@ class Profiled(Deck):
     def body(self, found: Found) -> str:
         values = self._profiles.values[self._at[found.cluster]]
         if np.isnan(values).any():
-            drawing = "<p class=soft>None of its rows was among those read.</p>"
+            drawing = "<p class=soft>None of its rows was in the sample read.</p>"
         else:
             most = int(np.abs(values).argmax())
             label = (
@@ -156,7 +155,7 @@ def card(deck: Deck, source: Source, found: Found, most: int) -> str:
 
 
 def _pictures(source: Source, found: Found, side: int) -> np.ndarray:
-    """Return the pictures of one sprite: medoid, mean, then all others in the order shown."""
+    """Return the pictures of a sprite: medoid, mean, then the others in order."""
     rows = [found.medoid, *found.typical, *found.unsure, *found.outlying]
     tiles = make_tiles(source, rows, side)
     mean = mean_picture(source, found.sample, side)

@@ -1,4 +1,4 @@
-"""Clusters and names that people gave in a table of their own, taken in as edits."""
+"""Import of clusters and names from a table, as edits."""
 
 from __future__ import annotations
 
@@ -23,14 +23,12 @@ _NAMES = ("cluster_name", "new_name", "label")
 
 
 def import_corrections(edits: Curation, given: Any) -> None:
-    """Do what a CSV or Parquet file, or a data frame, says as edits, all or none.
+    """Import a CSV or Parquet file, or a data frame, as edits, all or none.
 
-    Its rows are found by a column ``row`` of their numbers, or by one of their names. A column
-    ``cluster`` says where a row belongs, by the number or the name of a cluster that is there, or
-    by another name, which makes a new one (a number is never a name); a column ``cluster_name``
-    names that cluster, or alone says where a row belongs. Where nothing says which rows are meant,
-    each line names a cluster.
-    Empty cells, and what is so already, change nothing.
+    Rows are matched by a column ``row``, or by a column of row names. ``cluster`` is the cluster of
+    a row: the number or name of an existing one, or a new name (a number is never a name).
+    ``cluster_name`` names that cluster, or alone is the cluster of the row. Without a column that
+    identifies rows, each line names a cluster. Empty cells change nothing.
     """
     is_path = isinstance(given, str | os.PathLike)
     path = Path(given) if is_path else Path("the table")
@@ -47,8 +45,8 @@ def import_corrections(edits: Curation, given: Any) -> None:
             named = named or ("name" if "name" in table.column_names else None)
             if named is None or "cluster" not in table.column_names:
                 raise InputError(
-                    f"{path} does not say which rows or clusters it is about: give a column row or "
-                    "name with cluster or cluster_name, or the columns cluster and cluster_name"
+                    f"{path} does not identify rows or clusters: give a column row or name with "
+                    "cluster or cluster_name, or the columns cluster and cluster_name"
                 )
         places = _Places(edits, str(path))
         if "cluster" in table.column_names:
@@ -65,7 +63,7 @@ def import_corrections(edits: Curation, given: Any) -> None:
 
 
 class _Places:
-    """Finds the clusters that a file means: ids, or names of clusters to be made."""
+    """Resolves the clusters of a table: ids, or names of new clusters."""
 
     def __init__(self, edits: Curation, what: str) -> None:
         self._edits, self._what = edits, what
@@ -91,7 +89,7 @@ class _Places:
             raise InputError(f"{self._what}: {error}") from error
 
     def of_names(self, rows: NDArray[np.int64], texts: list[str | None]) -> list[int | str | None]:
-        """Return the cluster of each row by its name, naming those of which all rows have one."""
+        """Return the cluster of each row by name; a cluster whose rows all have one gets it."""
         now, sizes = self._edits.labels_of(rows), self._edits.sizes()
         names = np.array(["" if text is None else text for text in texts])
         found: list[int | str | None] = [self._ids.get(text or "", text) for text in texts]
@@ -105,7 +103,7 @@ class _Places:
 
 
 def _rows(edits: Curation, table: Any, path: Path) -> NDArray[np.int64] | None:
-    """Return the rows that the lines are about; None when no column says."""
+    """Return the row of each line; None without a column that identifies rows."""
     n_rows, names = edits.ground.n_rows, row_names(edits.ground.result.run)
     if "row" in table.column_names and pa.types.is_integer(table["row"].type):
         rows = np.asarray(table["row"].to_numpy(), np.int64)
@@ -135,7 +133,7 @@ def _rows(edits: Curation, table: Any, path: Path) -> NDArray[np.int64] | None:
 
 
 def _move(edits: Curation, rows: NDArray[np.int64], to: list[int | str | None]) -> None:
-    """Move rows to where they belong, those of each place in one edit."""
+    """Move rows to their clusters, with one edit per cluster."""
     now = edits.labels_of(rows) if len(rows) else rows
     by_place: dict[int | str, list[int]] = {}
     for row, before, place in zip(rows.tolist(), now.tolist(), to, strict=True):
@@ -151,7 +149,6 @@ def _move(edits: Curation, rows: NDArray[np.int64], to: list[int | str | None]) 
 def _rename(
     edits: Curation, to: list[int | str | None], texts: list[str | None], path: Path
 ) -> None:
-    """Name clusters; two of them may change names with each other."""
     wanted: dict[int, str] = {}
     for place, text in zip(to, texts, strict=True):
         if not isinstance(place, int) or text is None:

@@ -1,7 +1,7 @@
-"""Images by cluster as other programs take them in: the file that each of them reads beside them.
+"""Files that other programs read beside images in folders by cluster.
 
-Each function gets the rows, the name of the folder, the images laid out in it and the names of
-clusters, and returns the text of every file by its name.
+Each function gets the source, the folder's name, the exported images and the names of clusters, and
+returns the text of each file by name.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Described = Callable[[Source, str, Sequence[Action], Mapping[int, str]], dict[st
 def coco(
     source: Source, folder: str, images: Sequence[Action], names: Mapping[int, str]
 ) -> dict[str, str]:
-    """Return COCO annotations: a category a cluster, a box as large as its image for each.
+    """Return COCO annotations: one category per cluster, one full-size box per image.
 
     https://cocodataset.org/#format-data
     """
@@ -35,7 +35,7 @@ def coco(
         size = {"width": width, "height": height}
         pictures.append({"id": image.row, "file_name": image.target, **size})
         box = {
-            "id": image.row + 1,  # pycocotools takes an annotation 0 for none
+            "id": image.row + 1,  # pycocotools ignores an annotation 0
             "image_id": image.row,
             "category_id": image.cluster,
             "bbox": [0, 0, width, height],
@@ -54,7 +54,6 @@ def coco(
 
 
 def _size(source: Source, row: int) -> tuple[int, int]:
-    """Return the width and height of an image, by its header where Pillow knows the format."""
     if isinstance(source, Encoded):
         try:
             with Image.open(io.BytesIO(source.encoded(row))) as opened:
@@ -68,7 +67,7 @@ def _size(source: Source, row: int) -> tuple[int, int]:
 def huggingface(
     source: Source, folder: str, images: Sequence[Action], names: Mapping[int, str]
 ) -> dict[str, str]:
-    """Return the metadata of an ``imagefolder``, a JSON object a line.
+    """Return the metadata of an ``imagefolder``, one JSON object per line.
 
     https://huggingface.co/docs/datasets/image_dataset#imagefolder
     """
@@ -93,7 +92,7 @@ def huggingface(
 def label_studio(
     source: Source, folder: str, images: Sequence[Action], names: Mapping[int, str]
 ) -> dict[str, str]:
-    """Return tasks with the cluster as a prediction, and the labelling interface they go with.
+    """Return tasks with the cluster as a prediction, and the labelling interface.
 
     https://labelstud.io/guide/predictions
     """
@@ -108,7 +107,7 @@ def label_studio(
 
 
 def _task(folder: str, image: Action, name: str) -> dict[str, Any]:
-    """Return a task of Label Studio; its files lie below the folder above the export's."""
+    """Return a task; its path begins with the export's folder."""
     result = {
         "from_name": "cluster",
         "to_name": "image",
@@ -127,12 +126,12 @@ def _task(folder: str, image: Action, name: str) -> dict[str, Any]:
 def fiftyone(
     source: Source, folder: str, images: Sequence[Action], names: Mapping[int, str]
 ) -> dict[str, str]:
-    """Return a ``FiftyOneImageClassificationDataset``: labels, and where their images lie.
+    """Return a ``FiftyOneImageClassificationDataset``: labels and image paths.
 
     https://docs.voxel51.com/user_guide/import_datasets.html
     """
     classes = _classes(images, names)
-    # Its keys are paths without their extensions, by which two images could be called alike.
+    # Its usual keys, paths without extensions, need not be unique.
     keys = {f"row-{image.row}": image for image in images}
     labels = {
         key: {
@@ -162,5 +161,4 @@ def _classes(images: Sequence[Action], names: Mapping[int, str]) -> dict[int, st
 
 
 def _rounded(confidence: float) -> float:
-    """Round a confidence: float32 has no more digits."""
-    return round(confidence, 6)
+    return round(confidence, 6)  # the digits of float32

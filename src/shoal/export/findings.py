@@ -1,4 +1,4 @@
-"""What the report says of each cluster, gathered from a run."""
+"""Facts about each cluster for the report."""
 
 from __future__ import annotations
 
@@ -18,12 +18,7 @@ _MEAN_ROWS = 6000
 
 @dataclass(frozen=True)
 class Found:
-    """One cluster: numbers, and rows to show.
-
-    `excess` is that of the split that made it, NaN when nothing was split off. `medoid` is the
-    representative nearest to the mean of the cluster; `typical` are the nearest ones after it,
-    `unsure` the rows of least confidence that are not outliers.
-    """
+    """One cluster: numbers, and rows to show."""
 
     cluster: int
     name: str | None
@@ -31,10 +26,10 @@ class Found:
     share: float
     outliers: int
     confidence: float
-    excess: float
-    medoid: int
-    typical: tuple[int, ...]
-    unsure: tuple[int, ...]
+    excess: float  # of the split that separated it; NaN without one
+    medoid: int  # the representative nearest to the mean
+    typical: tuple[int, ...]  # the next nearest
+    unsure: tuple[int, ...]  # least confident, without outliers
     outlying: tuple[int, ...]
     sample: tuple[int, ...]
 
@@ -55,7 +50,7 @@ class Findings:
 
 
 def gather(run: FittedRun, **cut: Unpack[LabelKeywords]) -> Findings:
-    """Gather what the report shows of the clusters that `Run.labels` would give."""
+    """Gather what the report shows of the clusters of `Run.labels`."""
     table, clustering = run.table(**cut), run.clustering(**cut)
     labels = np.asarray(table["cluster"].to_numpy(), np.int64)
     confidence = np.nan_to_num(np.asarray(table["confidence"].to_numpy(), np.float64))
@@ -99,7 +94,7 @@ def gather(run: FittedRun, **cut: Unpack[LabelKeywords]) -> Findings:
 
 
 def named_rows(found: Found, name: Callable[[int], str]) -> str:
-    """Name the rows that a cluster's page shows, as HTML; `name` gives that of a row."""
+    """List the rows to show as HTML; `name` returns the name of a row."""
     return "".join(
         f'<section><h4>{title}</h4><p class="rows">{", ".join(map(name, rows))}</p></section>'
         for title, rows in (
@@ -112,7 +107,6 @@ def named_rows(found: Found, name: Callable[[int], str]) -> str:
 
 
 def _positions(labels: NDArray[np.int64], ids: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the position of each row's cluster in `ids`, −1 for none."""
     order = np.argsort(ids)
     at = np.searchsorted(ids[order], labels).clip(0, len(ids) - 1)
     return np.where(ids[order][at] == labels, order[at], -1)
@@ -121,7 +115,7 @@ def _positions(labels: NDArray[np.int64], ids: NDArray[np.int64]) -> NDArray[np.
 def middle_rows(kept: Representatives, mine: NDArray[np.int64], count: int) -> tuple[int, ...]:
     """Return the rows of the representatives nearest to the mean of a cluster, the medoid first.
 
-    There are none for a cluster of rows that were moved one by one.
+    A cluster of single moved rows has none.
     """
     if not len(mine):
         return ()

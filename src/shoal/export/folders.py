@@ -1,4 +1,4 @@
-"""Images laid out in folders, one a cluster; never over anything, and undone exactly."""
+"""Export of images to folders, one per cluster; nothing is overwritten, and it can be undone."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _TEMPORARY = r"\.[0-9a-f]{12}\.tmp"
 
 @dataclass(frozen=True)
 class Outcome:
-    """What an export or its undoing did: counts, and the files left alone with the reason."""
+    """Result of an export or its undo: counts, and skipped files with the reason."""
 
     done: int
     before: int
@@ -58,28 +58,24 @@ def lay_out(
     on_done: Callable[[int], None] = lambda count: None,
     **cut: Unpack[LabelKeywords],
 ) -> Outcome:
-    """Lay the images of a run out by cluster: ``cluster-003/name.jpg``.
+    """Export the images of a run by cluster: ``cluster-003/name.jpg``, or ``cluster-003-cats/…``.
 
-    The name that a cluster has follows its number: ``cluster-003-cats``.
+    Nothing is ever overwritten. ``manifest.json`` lists every file with its outlier flag, and the
+    quarantined rows. After an interruption, the same call continues.
 
-    Nothing is ever overwritten. ``manifest.json`` lists every file made, the outliers among
-    them and the quarantined rows. After an interruption, the same call goes on.
-
-    `mode`: {"copy", "symlink", "hardlink"}, what the files are; images in archives and tables are
-    copied out as they lie there, and rows of arrays are written as PNG.
+    `mode`: {"copy", "symlink", "hardlink"}. Images in archives and tables are extracted unchanged,
+    and rows of arrays are written as PNG.
     `changed`: Include files whose size or modification time changed since the fit, but never the
     targets of new symbolic links.
     """
     if is_remote(folder):
-        raise InputError(
-            f"{folder} does not lie on a disk, where images are laid out: give a folder"
-        )
+        raise InputError(f"{folder} is not a local folder, which this export needs: give one")
     clusters = run.clustering(**cut)
     actions = plan_actions(run, mode, **cut)
     others = np.zeros(run.source.n_rows, bool) if changed else run.changed
     if len(actions) and all(others[action.row] for action in actions):
         raise InputError(
-            f"the size or modification time of every file of {run.source.description} changed since "
+            f"every file of {run.source.description} changed in size or modification time since "
             "the fit: run shoal fit again, or give --changed to export the files as they are now"
         )
     head = {
@@ -132,10 +128,9 @@ def _describe(folder: Path, texts: dict[str, str], made: dict[str, Any]) -> list
 
 
 def undo(folder: Path, on_done: Callable[[int], None] = lambda count: None) -> Outcome:
-    """Remove exactly the files that an export made, if they are as it made them.
+    """Remove exactly the files that an export wrote, and folders that are empty then.
 
-    A file that was changed since stays, and so does a copy or hard link whose original is
-    gone. Folders that are empty then are removed; what others put there stays.
+    Files changed since are kept, and so are copies and hard links without their original.
     """
     manifest = read_manifest(folder)
     facts = manifest.facts | Journal(folder).read()
@@ -173,7 +168,7 @@ def _writing(folder: Path) -> Iterator[None]:
 
 
 def _begin(folder: Path, plan: Manifest) -> frozenset[str]:
-    """Check that the folder is free or has this export begun; give what is done already."""
+    """Check that the folder is empty or has this export; return the files already written."""
     if not folder.exists() or not any(folder.iterdir()):
         folder.mkdir(parents=True, exist_ok=True)
         write_manifest(folder, plan)
@@ -233,10 +228,7 @@ def _link(origin: Path, name: str, folder: int, mode: Mode) -> None:
 
 
 def _copy(data: bytes, target: Path, folder: int, origin: Path | None) -> None:
-    """Write a file under a temporary name in an open folder, then under its own, if that is free.
-
-    What is written was checked to be what was fitted; time and rights are those of the original.
-    """
+    """Write a file under a temporary name, then rename it, with the original's time and mode."""
     temporary = f".{secrets.token_hex(6)}.tmp"
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
@@ -254,7 +246,7 @@ def _copy(data: bytes, target: Path, folder: int, origin: Path | None) -> None:
 
 
 def _there(target: Path, action: Action, fact: dict[str, Any]) -> bool:
-    """Return whether the very file is there already, from a call that was killed."""
+    """Return whether an interrupted call already wrote this file."""
     if not os.path.lexists(target):
         return False
     reason = _changed(target, action, fact)
@@ -264,7 +256,7 @@ def _there(target: Path, action: Action, fact: dict[str, Any]) -> bool:
 
 
 def _move_to_free(temporary: str, target: Path, folder: int) -> None:
-    """Move a file to a name that must be free; a link fails where a rename would replace."""
+    """Move a file to a free name: unlike a rename, a link fails if the name exists."""
     both = {"src_dir_fd": folder, "dst_dir_fd": folder}
     try:
         os.link(temporary, target.name, **both, follow_symlinks=False)
@@ -289,14 +281,14 @@ def _bytes(source: Source, row: int) -> bytes:
 
 
 def _fact(action: Action, mode: str) -> dict[str, Any] | None:
-    """Return what an unfinished export would have noted of a file, None when none can tell."""
+    """Return what an unfinished export would have recorded of a file, if that can be known."""
     if action.origin is None or not os.path.isfile(action.origin):
         return None
     return digest(Path(action.origin)) if mode == "copy" else {mode: action.origin}
 
 
 def _changed(path: Path, action: Action, fact: dict[str, Any] | None) -> str | None:
-    """Return the reason why a file is not as it was made, or may not go; None when it may."""
+    """Return the reason why a file must be kept, or None if it can be removed."""
     if path.parent.is_symlink():
         return "its folder became a link"
     if fact is None:

@@ -1,4 +1,4 @@
-"""Every form in which a run can be exported, behind one call."""
+"""All export formats behind one function."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from shoal.keywords import LabelKeywords
 from shoal.rows import Source
 
 FOLDERS = ("folders", *DATASETS)
-"""Forms that lay images out in a folder."""
+"""Formats with images in folders."""
 
 FILES = {"csv": "csv", "parquet": "parquet", "html": "html", "atlas": "parquet"}
-"""Forms of one file, with its ending."""
+"""Formats of one file, with its extension."""
 
 FORMS = (*FOLDERS, *FILES)
 
 
 @dataclass(frozen=True)
 class Exported:
-    """What was written: `path` of the file or folder, what was done, what should be known."""
+    """The path of an export, and for folders its outcome."""
 
     path: Path
     outcome: Outcome | None = None
@@ -54,9 +54,9 @@ def export(
     **cut: Unpack[LabelKeywords],
 ) -> Exported:
     if form not in FORMS:
-        raise InputError(f"no form {form!r} of an export: give one of {', '.join(FORMS)}")
+        raise InputError(f"export format must be one of {', '.join(FORMS)}; got {form!r}")
     if quoted and form != "csv":
-        raise InputError(f"quotes around formulas go with csv, not with {form}: leave them out")
+        raise InputError(f"formulas are quoted only in csv; got {form}")
     if form in FOLDERS:
         describe = DATASETS.get(form)
         more: dict[str, Any] = {"mode": mode, "changed": changed, "on_done": on_done}
@@ -95,7 +95,7 @@ def _source(run: FittedRun, remarks: list[str], otherwise: str) -> Source | None
 
 
 def _for_atlas(source: Source | None, table: Any) -> Any:
-    """Return places as Embedding Atlas draws them: y upwards, clusters as text, small pictures.
+    """Convert to the columns of Embedding Atlas: y upwards, clusters as text, thumbnails.
 
     https://apple.github.io/embedding-atlas/tool.html
     """
@@ -118,7 +118,7 @@ def _beside(
 ) -> Iterator[Any] | Iterable[Any]:
     if not run.is_table:
         return tables
-    source = _source(run, remarks, "labels alone are written")
+    source = _source(run, remarks, "only labels are written")
     if source is None:
         return tables
     if not changed and run.changed.any():

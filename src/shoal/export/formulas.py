@@ -1,7 +1,6 @@
-"""Cells that a spreadsheet would take for formulas, quoted.
+"""Quoting of cells that a spreadsheet would run as formulas, by an apostrophe before the text.
 
-A file name such as ``=cmd|'/c calc'!A1.jpg`` is run by a spreadsheet that opens the CSV file
-(https://owasp.org/www-community/attacks/CSV_Injection). An apostrophe before it makes it a text.
+https://owasp.org/www-community/attacks/CSV_Injection
 """
 
 from __future__ import annotations
@@ -16,8 +15,8 @@ _NUMBER = r"^[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?$"
 def quote_formulas(table: Any) -> Any:
     """Return a `pyarrow.Table` with an apostrophe before texts that would be formulas.
 
-    These begin with ``=``, ``+``, ``-``, ``@``, a tab or an end of line, in the names of columns
-    too. Texts that are numbers, such as ``-1.5``, stay as they are.
+    These begin with ``=``, ``+``, ``-``, ``@``, a tab or a line break; column names too. Numbers
+    such as ``-1.5`` are not changed.
     """
     import pyarrow as pa
 
@@ -32,7 +31,7 @@ def quote_formulas(table: Any) -> Any:
 
 
 def unquote_formulas(table: Any) -> Any:
-    """Return a `pyarrow.Table` without the apostrophes that `quote_formulas` put before texts."""
+    """Return a `pyarrow.Table` without the apostrophes of `quote_formulas`."""
     import pyarrow as pa
     import pyarrow.compute as pc
 

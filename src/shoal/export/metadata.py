@@ -1,4 +1,4 @@
-"""What a file says of the rows of a run: its columns, joined by the rows' names or numbers."""
+"""Columns of a file, joined to the rows of a run by names or numbers."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ _TRIED = 1000
 _PARQUET = (".parquet", ".pq")
 _OURS = "row"  # the column of row numbers that Shoal writes
 _PAGE, _FOLDERS, _EXTENSION = f"{PAGE}\\d+$", r"^.*[/\\]", r"\.[^./\\]+$"
-# What is cut off the names of rows until a column has them.
+# Parts removed from row names until a column matches them.
 _FORMS = ((), (_PAGE,), (_PAGE, _EXTENSION), (_PAGE, _FOLDERS), (_PAGE, _FOLDERS, _EXTENSION))
 
 
 def row_names(folder: RunFolder) -> Any | None:
-    """Return the names of all rows of a run, None where they have only numbers."""
+    """Return the names of all rows of a run; None if they have none."""
     parts = folder.stage("index").parts("names")
     return pa.concat_tables(map(read_table, parts))["name"] if parts else None
 
 
 def read_metadata(path: Path, names: Any | None, n_rows: int) -> tuple[Any, str]:
-    """Read a CSV or Parquet file in the order of the rows of a run, and say how it was joined.
+    """Read a CSV or Parquet file in the order of a run's rows, and describe how it was joined.
 
-    `path`: Of the file. It has a column of the rows' names (as a whole, without the page of a file,
-    without folders or extensions), or a column ``row`` of their numbers, or one line a row.
-    `names`: Names of all rows as an Arrow array, None where they have only numbers.
+    The file has a column of row names (complete, or without page, folders or extension), or a
+    column ``row`` of row numbers, or one line per row. `names` is an Arrow array of all row names,
+    None if the rows have none.
     """
     if n_rows > MOST_ROWS:
-        raise InputError(f"--metadata goes with up to {MOST_ROWS:,} rows, and there are {n_rows:,}")
+        raise InputError(f"--metadata takes at most {MOST_ROWS:,} rows; the run has {n_rows:,}")
     try:
         table = read_table_file(path)
     except (OSError, pa.ArrowException) as error:
@@ -54,16 +54,16 @@ def read_metadata(path: Path, names: Any | None, n_rows: int) -> tuple[Any, str]
     if table.num_rows != n_rows:
         raise InputError(
             f"--metadata {path} has {table.num_rows:,} rows, but the run has {n_rows:,}, and no "
-            "column has the rows' names: give one line a row, or a column of names"
+            "column has the names of the rows: give one line per row, or a column of names"
         )
-    return table, "One line a row"
+    return table, "One line per row"
 
 
 def add_metadata(tables: Iterable[Any], metadata: Any) -> Iterator[Any]:
     """Add columns in row order to tables of labels, which have a column ``row``.
 
-    Columns whose names the labels have, too, are left out where Shoal wrote both (``row`` and
-    ``name``), and called ``… (metadata)`` else.
+    Of columns that the labels have too, ``row`` and ``name`` are left out, and others are renamed
+    ``… (metadata)``.
     """
     for labels in tables:
         own = metadata.take(labels["row"])
@@ -76,7 +76,7 @@ def add_metadata(tables: Iterable[Any], metadata: Any) -> Iterator[Any]:
 
 
 def find_names(table: Any, names: Any | None) -> tuple[str | None, Any]:
-    """Find the column that has the rows' names, and the names as they are there."""
+    """Find the column of row names, and return the names in its form."""
     if names is None:
         return None, None
     files = pc.count_distinct(pc.replace_substring_regex(names, _PAGE, "")).as_py()
@@ -85,7 +85,7 @@ def find_names(table: Any, names: Any | None) -> tuple[str | None, Any]:
         for pattern in form:
             keys = pc.replace_substring_regex(keys, pattern, "")
         if form and pc.count_distinct(keys).as_py() < files:
-            continue  # two files are called alike
+            continue  # not unique
         best, hits = None, 0
         for name in table.column_names:
             if pa.types.is_nested(table[name].type) or pa.types.is_floating(table[name].type):
@@ -93,7 +93,7 @@ def find_names(table: Any, names: Any | None) -> tuple[str | None, Any]:
             tried = pc.cast(table[name].slice(0, _TRIED), pa.string())
             found = int(pc.sum(pc.is_in(tried, keys)).as_py() or 0)
             if form and pc.count_distinct(tried).as_py() < len(tried):
-                continue  # numbers that happen to be names of files, too
+                continue  # numbers that happen to be file names
             if 2 * found > len(tried) and found > hits:
                 best, hits = name, found
         if best is not None:
@@ -102,7 +102,7 @@ def find_names(table: Any, names: Any | None) -> tuple[str | None, Any]:
 
 
 def _has_row_numbers(table: Any, n_rows: int) -> bool:
-    """Return whether a column numbers rows of the run, each once at most."""
+    """Return whether a column numbers rows of the run, each at most once."""
     if _OURS not in table.column_names or not pa.types.is_integer(table[_OURS].type):
         return False
     ends = pc.min_max(table[_OURS]).as_py()

@@ -23,19 +23,16 @@ _AT_ONCE = 256
 
 @dataclass(frozen=True)
 class Sprite:
-    """`n` square pictures side by side, as a ``data:`` address.
+    """Square pictures side by side."""
 
-    `side` is that of one picture in pixels; `sharp` tells pictures to be enlarged unblurred.
-    """
-
-    address: str
+    address: str  # a ``data:`` address
     n: int
-    side: int
-    sharp: bool
+    side: int  # of one picture in pixels
+    sharp: bool  # enlarge without smoothing
 
 
 def tile_side(source: Source, k: int) -> int:
-    """Return the side of the pictures: their own up to 64; of photos 112, if clusters are few."""
+    """Return the side of thumbnails: up to 64, for photos 112 if clusters are few."""
     if source.mixed_sizes:
         return _PHOTO if k <= _FEW else LARGEST
     return min(LARGEST, max(source.shape[:2]))
@@ -55,10 +52,10 @@ def mean_picture(source: Source, rows: Sequence[int], side: int) -> NDArray[np.u
 
 
 def make_sprite(tiles: NDArray[np.uint8], budget: int) -> Sprite:
-    """Put pictures side by side and encode them in at most `budget` bytes, if that can be.
+    """Put pictures side by side and encode them in at most `budget` bytes, if possible.
 
-    Small pictures are kept exactly; large ones, and those over budget, as WebP of falling
-    quality, then of half the side.
+    Small pictures are lossless; large ones, and those over budget, are WebP of decreasing quality,
+    then of half the side.
 
     `tiles`: (n, side, side, C), uint8.
     `budget`: Bytes before base64, which adds a third.
@@ -87,12 +84,12 @@ def _encode(image: Image.Image, form: str, **options: int | bool) -> bytes:
 
 
 def data_address(data: bytes, kind: str) -> str:
-    """Write bytes as an address that holds them."""
+    """Return a ``data:`` address of bytes."""
     return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
 
 
 def picture_column(source: Source | None, rows: NDArray[np.int64]) -> Any:
-    """Return small pictures of rows as an Arrow array of `bytes` and `path`; None without images.
+    """Return thumbnails as an Arrow array of `bytes` and `path`; None without images.
 
     The struct is that of Hugging Face's and Embedding Atlas's image columns.
     """

@@ -1,4 +1,4 @@
-"""The plan of a folder export: which row goes where, under a safe name of its own."""
+"""The plan of a folder export: a unique, safe path for each row."""
 
 from __future__ import annotations
 
@@ -26,46 +26,43 @@ _RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNOREC
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One row's place: `target` is relative to the export's folder.
-
-    `origin` is the absolute path of the row's file, None where rows are not files.
-    """
+    """The export of one row."""
 
     row: int
     name: str | None
     cluster: int
     confidence: float
     outlier: bool
-    origin: str | None
-    target: str
+    origin: str | None  # absolute path of the row's file, if it is one
+    target: str  # relative to the export's folder
 
     def as_dict(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self.__slots__}
 
 
 def plan_actions(run: FittedRun, mode: Mode, **cut: Unpack[LabelKeywords]) -> list[Action]:
-    """Plan the place of every row that has a cluster.
+    """Plan the path of every row that has a cluster.
 
-    Names that would collide (also where case does not count) get their row's number; the
-    plan depends on nothing but the run, so an interrupted export finds it again.
+    Names that would collide, ignoring case, get the row's number. The plan depends only on the run,
+    so that an interrupted export can continue.
     """
     source = run.source
     if source.kind != "images" or not isinstance(source, ImageSource):
         raise InputError(
-            f"{source.description} have no pictures to lay out: give --as csv or --as parquet"
+            f"{source.description} are not images, as this export needs: give --as csv or parquet"
         )
     filed = isinstance(source, Encoded) and source.path(0) is not None
     if mode not in MODES:
-        raise InputError(f"--mode {mode}: give one of {', '.join(MODES)}")
+        raise InputError(f"--mode must be one of {', '.join(MODES)}; got {mode}")
     if mode != "copy" and not filed:
         raise InputError(
-            f"{source.description} are not files that a {mode} could lead to: give --mode copy"
+            f"{source.description} are not local files, which a {mode} needs: give --mode copy"
         )
     actions = list(_actions(run, source, **cut))
     loose = next((action for action in actions if action.origin is None), None)
     if mode != "copy" and loose is not None:
         raise InputError(
-            f"{loose.name or f'row {loose.row}'} is not a file that a {mode} could lead to: give "
+            f"{loose.name or f'row {loose.row}'} is not a local file, which a {mode} needs: give "
             "--mode copy"
         )
     return actions
@@ -83,9 +80,7 @@ def _actions(run: FittedRun, source: Source, **cut: Unpack[LabelKeywords]) -> It
             continue
         origin, file_name = _origin(source, row, name, width)
         target = f"{folders.get(cluster) or cluster_folder(cluster)}/{file_name}"
-        if target.casefold() in taken:
-            target = _numbered(target, row, taken)
-        taken.add(target.casefold())
+        target = free_name(target, row, taken)
         yield Action(row, name, cluster, float(confidence), bool(outlier), origin, target)
 
 
@@ -99,7 +94,7 @@ def _origin(source: Source, row: int, name: str | None, width: int) -> tuple[str
 
 
 def safe_name(name: str, longest: int = _LONGEST) -> str:
-    """Make a file name that every system takes: no control or reserved characters, not long.
+    """Return a file name valid on every system: no control or reserved characters, not too long.
 
     >>> safe_name("a:b?.jpg"), safe_name(".hidden.png"), safe_name("CON.gif"), safe_name("é.png")
     ('a_b_.jpg', '_.hidden.png', '_CON.gif', 'é.png')
@@ -116,10 +111,12 @@ def safe_name(name: str, longest: int = _LONGEST) -> str:
     return f"{stem}{ending}" if room > 0 else clean.encode()[:longest].decode("utf-8", "ignore")
 
 
-def _numbered(target: str, row: int, taken: set[str]) -> str:
+def free_name(target: str, row: int, taken: set[str]) -> str:
+    """Return a path that is not taken, ignoring case, and add it to `taken`."""
     stem, ending = os.path.splitext(target)
-    found, more = f"{stem}~{row}{ending}", 0
+    found, more = target, 0
     while found.casefold() in taken:
+        found = f"{stem}~{row}{f'-{more}' if more else ''}{ending}"
         more += 1
-        found = f"{stem}~{row}-{more}{ending}"
+    taken.add(found.casefold())
     return found

@@ -1,4 +1,4 @@
-"""Mean profiles: what distinguishes a cluster of vectors, as a small drawing."""
+"""Mean profiles: what distinguishes a cluster of vectors, as a small chart."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from shoal.export.base import spread_blocks
 from shoal.rows import Source
 
 _BLOCK = 1024
@@ -18,31 +19,23 @@ _LIMIT = 3.0
 
 @dataclass(frozen=True)
 class Profiles:
-    """Mean of each column in each cluster, in standard deviations from the mean of all.
+    """Mean of each column in each cluster, in standard deviations from the mean of all."""
 
-    `values` has shape (K, columns), NaN for clusters of which no row was read; `rows` is how
-    many rows were read.
-    """
-
-    values: NDArray[np.float64]
-    rows: int
+    values: NDArray[np.float64]  # (K, columns); NaN for clusters without rows read
+    rows: int  # number of rows read
 
 
 def mean_profiles(source: Source, clusters: NDArray[np.int64], k: int) -> Profiles:
-    """Read vectors, in blocks from all over when there are many, and average by cluster.
+    """Read vectors, or evenly spread blocks of many, and average them by cluster.
 
     `clusters`: (n,), position 0 .. k − 1 of each row's cluster, negative for rows without one.
     """
     width = source.shape[0]
     sums, squares = np.zeros((k, width)), np.zeros(width)
     counts = np.zeros(k)
-    starts = np.arange(0, source.n_rows, _BLOCK)
-    if len(starts) > _MOST_BLOCKS:
-        starts = starts[np.linspace(0, len(starts) - 1, _MOST_BLOCKS).astype(int)]
-    for start in starts:
-        stop = min(int(start) + _BLOCK, source.n_rows)
+    for start, stop in spread_blocks(source.n_rows, _BLOCK, _MOST_BLOCKS):
         at = clusters[start:stop]
-        data = source.read(int(start), stop).data[at >= 0].astype(np.float64)
+        data = source.read(start, stop).data[at >= 0].astype(np.float64)
         np.add.at(sums, at[at >= 0], data)
         squares += (data**2).sum(0)
         counts += np.bincount(at[at >= 0], minlength=k)

@@ -1,4 +1,4 @@
-"""Clusters of a table in the report: their numbers and categories against those of all rows."""
+"""Clusters of a table in the report: numbers and categories compared with all rows."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _ROLES = {"number": "number", "date": "date", "category": "category"}
 
 
 class Tabled(Deck):
-    """Shows clusters of a table: each column's median or most common values, telling ones first."""
+    """Clusters of a table: each column's median or commonest values, most distinctive first."""
 
     def __init__(self, run: FittedRun, source: TableSource, found: Findings) -> None:
         self._run, self._source, self._found = run, source, found
@@ -31,15 +31,15 @@ class Tabled(Deck):
         self._traits = gather_traits(source, found.position, k)
         self._lines = max(_FIRST, _LINES // k)
         self.explained = (
-            "Columns stand in the order in which they set a cluster apart. Numbers are medians; "
-            "the bar shows the middle half of the cluster on an axis that spans nine tenths of all "
-            "rows, and reaches further for a cluster that lies beyond them; the thin line is the "
-            "median of all rows. Of categories the most common are shown, with "
+            "Columns are ordered by how much they distinguish the cluster. Numbers are medians; "
+            "the bar shows the middle half of the cluster on an axis that spans 90 % of all rows, "
+            "extended for clusters beyond; the thin line is the median of all rows. For "
+            "categories, the most common are shown, with "
             f"their share in the cluster and in all (from {self._traits.rows:,} rows)."
         )
 
     def before(self) -> str:
-        """List the columns: what they are used as, what is left out, how many cells are missing."""
+        """Return the table of columns: their use, and missing cells."""
         schema, gaps = self._source.schema, self._run.info().get("gaps", {})
         lines = [
             (c.name, _ROLES[c.role] + (f", {len(c.labels)} values" if c.labels else ""),
@@ -115,12 +115,11 @@ class Tabled(Deck):
 
 
 def _box(traits: Traits, cluster: int, column: int) -> str:
-    """Draw the middle half of a cluster and the median of all rows."""
     low, high = traits.axis(cluster, column)
     marks = np.append(traits.quartiles[cluster, column], traits.quartiles[-1, column, 1])
     if not (np.isfinite(marks).all() and high > low):
         return ""
-    # Marks of no width at either end would be half outside of the drawing.
+    # Keep marks at the ends inside the drawing.
     a, middle, b, all_ = 1 + (marks - low) / (high - low) * (_WIDTH - 3)
     half = _HEIGHT / 2
     return (
@@ -132,7 +131,7 @@ def _box(traits: Traits, cluster: int, column: int) -> str:
 
 
 def _bars(mine: np.ndarray, all_: np.ndarray) -> str:
-    """Draw shares as bars, with a thin line where those of all rows end."""
+    """Draw shares as bars, with a thin line at the share in all rows."""
     height, wide = _LINE * max(1, len(mine)), _WIDTH - 1  # the line at 100 % is drawn in full
     shapes = "".join(
         f'<rect x="0" y="{_LINE * at + 7:.1f}" width="{max(wide * share, 1):.1f}" height="9"/>'

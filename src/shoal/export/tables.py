@@ -19,12 +19,11 @@ ENDINGS = (".parquet", ".csv", ".npy")
 def write_labels(
     tables: Any, path: Path, *, rows: int | None = None, force: bool = False, quoted: bool = False
 ) -> int:
-    """Write labels in the format that the file's ending says, all or nothing; count the rows.
+    """Write labels in the format of the file's extension, completely or not at all; count rows.
 
-    `tables`: With a column ``cluster``; ``.npy`` holds only that, as int32, one a row. Only one of
-    them is in memory at a time.
-    `rows`: How many rows there will be, which ``.npy`` says first; without it, the clusters of all
-    are held until their number is known.
+    `tables`: with a column ``cluster``, the only one that ``.npy`` holds, as int32; read one at a
+    time. `rows`: their total number, which ``.npy`` needs first; without it, all clusters are
+    collected in memory.
     """
     import pyarrow as pa
 
@@ -54,7 +53,7 @@ def _stream(pieces: Iterable[Any], path: Path, ending: str, quoted: bool) -> int
                 table = quote_formulas(_plain(table)) if quoted else _plain(table)
             if writer is None:
                 if ending == ".csv":
-                    # The "needed" style of pyarrow still quotes all text, which no reader minds.
+                    # The "needed" style of pyarrow quotes all text as well.
                     writer = pa.csv.CSVWriter(sink, table.schema)
                 else:
                     options = parquet_options(table.schema)
@@ -77,8 +76,8 @@ def _plain(table: Any) -> Any:
 
 
 def check_ending(path: Path, quoted: bool = False) -> None:
-    """Raise for a file whose ending names no format, or none in which formulas can be quoted."""
+    """Raise InputError for an unknown extension, or if formulas cannot be quoted in the format."""
     if path.suffix.lower() not in ENDINGS:
-        raise InputError(f"{path} has no known ending: give one of {', '.join(ENDINGS)}")
+        raise InputError(f"{path} must end in one of {', '.join(ENDINGS)}")
     if quoted and path.suffix.lower() != ".csv":
-        raise InputError(f"--quote-formulas goes with .csv, not with {path}: leave it out")
+        raise InputError(f"--quote-formulas needs a .csv file; got {path}")

@@ -1,4 +1,4 @@
-"""What tells the clusters of a table apart: medians and shares, against all rows."""
+"""What distinguishes the clusters of a table: medians and shares, compared with all rows."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
+from shoal.export.base import spread_blocks
 from shoal.rows.tables.mixed import TableSource
 from shoal.rows.tables.schema import TableColumn
 
@@ -18,7 +19,7 @@ _MOST_ROWS = 200_000
 _MOST_CELLS = 1 << 23
 _QUARTILES = (0.25, 0.5, 0.75)
 _ENDS = (0.05, 0.95)
-_NORMAL_QUARTILES = 1.349
+NORMAL_QUARTILES = 1.349  # distance of the quartiles of a normal distribution, in deviations
 _SHIFT = 0.383  # share of a normal law that a shift by one deviation moves out of its place
 _MOST_TELLING = 9.99
 
@@ -41,10 +42,7 @@ class Traits:
     telling: NDArray[np.float64]
 
     def phrases(self, cluster: int, count: int) -> list[str]:
-        """Say what sets a cluster apart most, in up to `count` short phrases.
-
-        Only what sets it apart by half a deviation or more is said.
-        """
+        """Describe what distinguishes a cluster by at least half a deviation, in short phrases."""
         order = np.argsort(-self.telling[cluster], kind="stable")[:count]
         return [self._phrase(cluster, int(at)) for at in order if self.telling[cluster, at] >= 0.5]
 
@@ -58,10 +56,9 @@ class Traits:
         return f"{column.name} {column.labels[label]} {mine:.0%} (all: {all_:.0%})"
 
     def axis(self, cluster: int, at: int) -> tuple[float, float]:
-        """Return the ends of a column's axis: nine tenths of all rows, and the cluster's own half.
+        """Return the range of a column's axis: 90 % of all rows, and the cluster's middle half.
 
-        A small cluster may lie beyond nine tenths of all rows. Its own axis reaches further then,
-        not that of the others, whose bars would become too short to read.
+        A small cluster may lie beyond the 90 %; only its own axis is then longer.
         """
         marks = np.append(self.quartiles[cluster, at], self.ends[at])
         known = marks[np.isfinite(marks)]
@@ -75,7 +72,7 @@ class Traits:
 
 
 def gather_traits(source: TableSource, clusters: NDArray[np.int64], k: int) -> Traits:
-    """Read a table, in blocks from all over when it is large, and sum up each cluster.
+    """Read a table, or evenly spread blocks of a large one, and summarise each cluster.
 
     `clusters`: (n,), position 0 .. k − 1 of each row's cluster, negative for rows without one.
     """
@@ -124,7 +121,7 @@ def column_quantiles(
 
 
 def figure(value: float, spread: float) -> str:
-    """Write a number with as many digits as tell where values spread by so much.
+    """Format a number with the digits that matter for values of this spread.
 
     >>> figure(12345.678, 1000), figure(0.012345, 0.1), figure(2008.0, 5), figure(float("nan"), 1)
     ('12,346', '0.012', '2008', '–')
@@ -139,7 +136,7 @@ def figure(value: float, spread: float) -> str:
 
 
 def day(value: float, spread: float) -> str:
-    """Write days since 1970 as a date, with the time where values spread over few days.
+    """Format days since 1970 as a date, with the time if values spread over few days.
 
     >>> day(19723.5, 400), day(19723.5, 1), day(float("nan"), 1), day(1e12, 1)
     ('2024-01-01', '2024-01-01 12:00', '–', '–')
@@ -155,12 +152,8 @@ def _read(
     source: TableSource, clusters: NDArray[np.int64]
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     most = max(1, min(_MOST_ROWS, _MOST_CELLS // source.shape[0]) // _BLOCK)
-    starts = np.arange(0, source.n_rows, _BLOCK)
-    if len(starts) > most:
-        starts = starts[np.linspace(0, len(starts) - 1, most).astype(int)]
     blocks, found = [], []
-    for start in starts.tolist():
-        stop = min(start + _BLOCK, source.n_rows)
+    for start, stop in spread_blocks(source.n_rows, _BLOCK, most):
         known = np.flatnonzero(clusters[start:stop] >= 0)
         blocks.append(source.read(start, stop).data[known])
         found.append(clusters[start:stop][known])
@@ -170,7 +163,7 @@ def _read(
 def _shares(
     cells: NDArray[np.float64], at: NDArray[np.int64], k: int, labels: int
 ) -> NDArray[np.float64]:
-    """Return the part that each label has of the known cells of each cluster, and of all."""
+    """Return the share of each label in the known cells of each cluster, and of all rows."""
     known = np.isfinite(cells) & (cells >= 0)
     codes = cells[known].astype(np.int64)
     counts = np.bincount(at[known] * labels + codes, minlength=k * labels).reshape(k, labels)
@@ -184,12 +177,11 @@ def _telling(
     ends: NDArray[np.float64],
     shares: tuple[NDArray[np.float64] | None, ...],
 ) -> NDArray[np.float64]:
-    """Return how far a column sets each cluster apart, (K,)."""
     mine = shares[column]
     if mine is not None:
         return np.abs(mine[:-1] - mine[-1]).sum(axis=1) / (2 * _SHIFT)
     low, middle, high = quartiles[-1, column]
-    spread = (high - low) / _NORMAL_QUARTILES or (ends[column, 1] - ends[column, 0]) / 3.29
+    spread = (high - low) / NORMAL_QUARTILES or (ends[column, 1] - ends[column, 0]) / 3.29
     if not spread > 0:
         return np.zeros(len(quartiles) - 1)
     away = np.abs(quartiles[:-1, column, 1] - middle) / spread

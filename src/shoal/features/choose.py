@@ -128,7 +128,7 @@ def _for_images(name: str, source: Rows, look: Look, encode: Encode | None) -> t
 
 
 def open_network(spec: Spec) -> tuple[Encoder, str]:
-    """Open a network, its library only now; give also what it takes, in words."""
+    """Open a network, and import its library; return also a description."""
     if spec.kind == "onnx":
         from shoal.features.onnx_file import open_onnx
 
@@ -141,9 +141,9 @@ def open_network(spec: Spec) -> tuple[Encoder, str]:
 def _for_small(
     shape: tuple[int, int, int], size: tuple[int, int], look: Look, encode: Encode | None
 ) -> tuple[Encoder, str]:
-    """Choose for small images: a network only where gradients show little, and it shows more.
+    """Choose gradients for small images, unless a network shows clearly more structure.
 
-    Where gradients show structure they stay: they are a hundred times as fast.
+    Gradients are a hundred times as fast.
     """
     usual = Gradients(shape)
     why = f"Features: gradients, because these are small images of {'×'.join(map(str, size))}"
@@ -185,7 +185,7 @@ def _by_content(
 
 
 def _for_photos() -> tuple[Encoder, str]:
-    """Choose the best network that is on this machine; nothing is fetched."""
+    """Choose the best network installed on this machine; nothing is downloaded."""
     name = encoder_for_photos()
     if name is None:
         return Photo(), "photo (EfficientNet-Lite0)"

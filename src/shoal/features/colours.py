@@ -1,4 +1,4 @@
-"""Colours: the mean and the spread of an image's colours, whatever it shows and where."""
+"""Colours: the mean and covariance of an image's colours, regardless of content and position."""
 
 from __future__ import annotations
 
@@ -20,11 +20,9 @@ _SWEEPS = 6  # of rotations: a symmetric 3 × 3 matrix is diagonal to rounding a
 class Colours:
     """Mean colour, and the square root of the covariance of the colours, from 0 to 1.
 
-    The distance of two rows is about the Fréchet distance of the images' colours, taken for two
-    normal distributions (it is that where both vary along the same axes): how far their colours
-    would have to be moved to turn one palette into the other. Where colours lie in the image, and
-    what it shows, is left out. Grey images have mean and standard deviation; those of other
-    numbers of channels what colour has, of all channels.
+    The distance of two rows approximates the Fréchet distance of the images' colours as normal
+    distributions (and equals it if their covariances have the same axes). Grey images have mean and
+    standard deviation; images with other numbers of channels have the mean and root of all.
 
     `shape`: tuple of int, ``(H, W, C)`` of one image in pixels: grey, RGB, or any number of
     channels.
@@ -76,7 +74,6 @@ class Colours:
 
 
 def _encode_channels(images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return means and root of the covariance of channels, one image at a time; sums are exact."""
     channels = images.shape[3]
     above = np.triu_indices(channels, 1)
     out = np.empty((len(images), channels + channels * (channels + 1) // 2), np.float32)
@@ -105,7 +102,6 @@ def _encode_grey(pixels, out):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _encode_colour(pixels, out):  # type: ignore[no-untyped-def]
-    """Write mean colour and root of the covariance of each image; the sums are exact."""
     root_2 = np.sqrt(2.0)
     matrix, vectors = np.empty((3, 3)), np.empty((3, 3))
     for i in range(len(pixels)):
@@ -138,7 +134,7 @@ def _encode_colour(pixels, out):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _diagonalise(matrix, vectors):  # type: ignore[no-untyped-def]
-    """Turn a symmetric 3 × 3 matrix until it is diagonal (Jacobi); `vectors` are its axes."""
+    """Diagonalise a symmetric 3 × 3 matrix by Jacobi rotations; `vectors` are the axes."""
     vectors[:] = 0.0
     for a in range(3):
         vectors[a, a] = 1.0

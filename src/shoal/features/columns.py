@@ -1,4 +1,4 @@
-"""Columns of a table as features in which no column counts more than another."""
+"""Columns of a table as features with equal weight."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from shoal.features.fill import fill_from
 from shoal.features.scales import MISMATCH, Scale, learn_scale
 from shoal.features.vectors import WIDEST, Vectors
 
-_TOGETHER = 0.7  # power of a chance: ten columns that go together are as seven that do not
+_TOGETHER = 0.7  # power of a chance: ten correlated columns count like seven independent ones
 
 
 class ColumnLike(Protocol):
-    """What is known of a column."""
+    """Facts about a column."""
 
     @property
     def role(self) -> str: ...  # Number, date or category
@@ -40,7 +40,7 @@ class ColumnLike(Protocol):
 
 
 class TableLike(Protocol):
-    """What is known of a table."""
+    """Facts about a table."""
 
     @property
     def columns(self) -> Sequence[ColumnLike]: ...  # Those that are used
@@ -63,16 +63,14 @@ class Columns:
     a squared distance of 2 in a column of numbers, and of at most 1.5 here; Hennig and Liao
     advise 1, as whole categories would otherwise become clusters by themselves.
 
-    That alone does not keep them from it: rows of one category lie at distance 0 in it, and among
-    many rows all near ones are of the same. So a cell is **spread**: a category over the line
-    from the middle of all to twice its corner, where all categories meet; a whole number over
-    the half steps beside it. Categories that tell nothing of the other columns then make no
-    clusters, and those that do, still do. The draw is a hash of the row's own cells: the same row
-    has the same features in any run.
+    That alone is not enough: rows of one category have distance 0 in it, so with many rows all
+    near ones share it. So a cell is **spread**: a category along the line from the common centre
+    to twice its corner; a whole number over half a step to either side. Categories unrelated to the
+    other columns then form no clusters, and related ones still do. The draw is a hash of the row's
+    own cells, so that the same row has the same features in any run.
 
-    **Cells that are missing**, infinite or of no known category are filled from the row, out of
-    some thousand full ones, that is most like theirs in all other columns (a hot deck): medians
-    would lie together and make clusters of gaps.
+    **Missing cells**, infinite ones and those of unknown categories are filled from the most
+    similar of some thousand complete rows (a hot deck): medians would form clusters of gaps.
 
     `donors`: (n, columns), float64, full rows to fill others from.
 
@@ -95,7 +93,7 @@ class Columns:
 
     @classmethod
     def of(cls, table: TableLike) -> Columns:
-        """Make the encoder of a table out of what is known of its columns."""
+        """Build the encoder of a table."""
         scales = tuple(
             len(column.labels)
             if column.role == "category"
@@ -112,12 +110,12 @@ class Columns:
 
     @property
     def needs(self) -> Needs:
-        """Rows twice as wide, where they are compared with donors."""
+        """Memory for comparing rows with donors."""
         return Needs(scratch=8 * FILLED_AT_ONCE * (len(self.donors) + 4 * self.wide))
 
     @property
     def wide(self) -> int:
-        """How many numbers a row has before those of very wide tables are added up."""
+        """Numbers per row, before very wide rows are reduced."""
         return sum(scale if isinstance(scale, int) else 1 for scale in self.scales)
 
     @property
@@ -125,10 +123,10 @@ class Columns:
         return min(self.wide, WIDEST)
 
     def equal_by_chance(self, rows: float) -> bool:
-        """Return whether so many rows would hold equal ones even where nothing groups them.
+        """Return whether this many rows would include equal ones by chance.
 
-        The chance that two cells are equal is about that of independent normal columns, taken to
-        a power that allows for columns that go together.
+        The chance that two rows are equal is about that of independent normal columns, to a power
+        that allows for correlated columns.
         """
         chances = [1.0 / s if isinstance(s, int) else s.equal for s in self.scales]
         return rows * float(np.prod(np.minimum(chances, 1.0))) ** _TOGETHER > 1.0
@@ -164,7 +162,7 @@ class Columns:
         return out if self.wide <= WIDEST else Vectors(self.wide).encode(out)
 
     def _placed(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return rows ``(n, wide)`` without spreading; what is not known is 0."""
+        """Return rows ``(n, wide)`` without spreading; unknown cells are 0."""
         known = self._known(rows)
         rows = np.where(known, rows, self._fill)
         blocks = []
@@ -182,7 +180,7 @@ class Columns:
 
     @cached_property
     def _fill(self) -> NDArray[np.float64]:
-        """What is taken where no donor knows: the median, the most common category."""
+        """Values that no donor has: the median, the most common category."""
         return np.array([0.0 if isinstance(s, int) else s.fill for s in self.scales])
 
     @cached_property
@@ -191,7 +189,6 @@ class Columns:
 
     @cached_property
     def _deck(self) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-        """Donors as they are compared, and which of their cells are known."""
         return self._placed(self.donors), self._known(self.donors)
 
     def _filled(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 BLOCK = 2048
-"""Rows that are compared with all donors at once."""
+"""Rows compared with all donors at once."""
 
 
 def fill_from(
@@ -19,20 +19,20 @@ def fill_from(
     donors_placed: NDArray[np.float64],
     otherwise: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """Fill each cell that is not known from the nearest donor that knows it.
+    """Fill each unknown cell from the nearest donor that has it.
 
-    Nearest is by the mean squared distance over the columns that both know.
+    Distances are mean squares over the columns known in both.
 
     Parameters
     ----------
     rows, known : ndarray, shape (n, columns)
         Cells, and which of them are known.
     placed : ndarray, shape (n, features)
-        The same where distances are taken; 0 where not known.
+        Their features for distances; 0 if unknown.
     widths : ndarray, shape (columns,)
-        How many features each column has.
+        Number of features of each column.
     otherwise : ndarray, shape (columns,)
-        For cells that no donor knows.
+        Values for cells that no donor has.
 
     Returns
     -------

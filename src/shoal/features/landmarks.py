@@ -1,4 +1,4 @@
-"""Steps behind an encoder that a sample of rows decides: these rows are kept as landmarks."""
+"""Steps after an encoder that are fitted to a sample of rows, the landmarks."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from shoal.features.projection import signs
 from shoal.features.steps import Arrays, Feed, Step
 
 LANDMARKS = 2_000
-"""Rows that decide at most: all pairs of them are compared, and every row with them."""
+"""Maximum number of landmarks, of which all pairs are compared."""
 
 _SAMPLE_BYTES = 128 << 20
 _NEIGHBOURS = 10  # of the graph of isomap; sklearn's usual 5 leaves sparse samples in pieces
@@ -23,7 +23,6 @@ _SMALLEST = 1e-7  # of the largest eigenvalue of a kernel in float32
 
 
 def _landmarks(feed: Feed, k: int, kind: str) -> NDArray[np.float32]:
-    """Take the sample, and refuse one that is too small for k numbers a row."""
     rows = feed.sample(most_landmarks(feed.d))
     if len(rows) <= k:
         raise InputError(
@@ -35,12 +34,12 @@ def _landmarks(feed: Feed, k: int, kind: str) -> NDArray[np.float32]:
 
 
 def most_landmarks(d: int) -> int:
-    """Return how many rows of d numbers decide at most."""
+    """Return the maximum number of landmarks of d numbers."""
     return max(2, min(LANDMARKS, _SAMPLE_BYTES // (4 * d)))
 
 
 def _fit_embedding(kernel: NDArray[np.float64], k: int) -> Arrays:
-    """Return what takes rows of a kernel to the first k components of the landmarks' own."""
+    """Return the projection of kernel rows onto the first k components of the landmarks."""
     mean = kernel.mean(axis=0)
     centred = kernel - mean - mean[:, None] + mean.mean()
     m = len(kernel)
@@ -52,7 +51,6 @@ def _fit_embedding(kernel: NDArray[np.float64], k: int) -> Arrays:
 
 
 def _embed(kernel: NDArray[np.float64], arrays: Arrays) -> NDArray[np.float32]:
-    """Place rows by their kernel with the landmarks, (n, m)."""
     mean = arrays["mean"]
     centred = kernel - kernel.mean(axis=1, keepdims=True) - mean + mean.mean()
     return (centred @ arrays["matrix"]).astype(np.float32)
@@ -72,7 +70,7 @@ def _kernel(rows: NDArray[np.float32], arrays: Arrays) -> NDArray[np.float32]:
 
 
 def _fit_isomap(feed: Feed, k: int) -> Arrays:
-    """Fit isomap to the landmarks (Tenenbaum, de Silva and Langford 2000; scikit-learn)."""
+    """Fit isomap to the landmarks (Tenenbaum, de Silva and Langford 2000)."""
     from sklearn.manifold import Isomap
 
     landmarks = _landmarks(feed, k, "isomap")
@@ -88,7 +86,7 @@ def _fit_isomap(feed: Feed, k: int) -> Arrays:
 
 
 def _isomap(rows: NDArray[np.float32], arrays: Arrays) -> NDArray[np.float32]:
-    """Place rows by their way to each landmark over the nearest of them."""
+    """Embed rows by their geodesic distance to each landmark through the nearest ones."""
     apart = scipy.spatial.distance.cdist(rows, arrays["landmarks"])
     near = np.argsort(apart, axis=1, kind="stable")[:, :_NEIGHBOURS]
     ways = np.full(apart.shape, np.inf)
@@ -99,7 +97,7 @@ def _isomap(rows: NDArray[np.float32], arrays: Arrays) -> NDArray[np.float32]:
 
 
 def _fit_nmf(feed: Feed, k: int) -> Arrays:
-    """Fit non-negative factors to the landmarks (Lee and Seung 1999; scikit-learn)."""
+    """Fit non-negative factors to the landmarks (Lee and Seung 1999)."""
     from sklearn.decomposition import NMF
 
     rows = _landmarks(feed, k, "nmf")
@@ -115,11 +113,10 @@ def _fit_nmf(feed: Feed, k: int) -> Arrays:
 
 
 def _nmf(rows: NDArray[np.float32], arrays: Arrays) -> NDArray[np.float32]:
-    """Find the shares of the factors in each row, by a fixed number of coordinate steps.
+    """Compute the shares of the factors in each row by a fixed number of coordinate steps.
 
     Cichocki and Phan, "Fast local algorithms for large scale nonnegative matrix and tensor
-    factorizations", 2009. scikit-learn's stops by all rows together, so that a row's shares would
-    depend on the others.
+    factorizations", 2009. In scikit-learn's version a row's shares depend on the other rows.
     """
     factors = arrays["factors"].astype(np.float64)
     fit, inner = rows @ factors.T, factors @ factors.T
@@ -133,7 +130,6 @@ def _nmf(rows: NDArray[np.float32], arrays: Arrays) -> NDArray[np.float32]:
 
 
 def _memory(d: int, k: int) -> int:
-    """Count the landmarks twice, and some matrices of all their pairs."""
     m = most_landmarks(d)
     return 8 * m * d + 40 * m * m + 8 * k * (m + d)
 
@@ -143,4 +139,4 @@ STEPS = {
     "kernel-pca": Step(_fit_kernel, _kernel, ("landmarks", "gamma", "mean", "matrix"), _memory),
     "isomap": Step(_fit_isomap, _isomap, ("landmarks", "along", "mean", "matrix"), _memory),
 }
-"""The steps that a sample decides, by kind."""
+"""Steps fitted to a sample, by kind."""

@@ -1,4 +1,4 @@
-"""A network of one's own, from an ONNX file."""
+"""Features from a user's network in an ONNX file."""
 
 from __future__ import annotations
 
@@ -45,29 +45,29 @@ OPTIONS = (
     *("kept", "fit", "sampling"),
 )
 _SCRATCH = 256 << 20
-# Sizes of a file of 350 MB that were in memory at most while it was opened, as it is and with
+# Peak memory while a file of 350 MB was opened, in multiples of its size: unchanged, and with
 # another output.
 _COPIES, _COPIES_REWRITTEN = 2.2, 5.0
 
 
 @dataclass(frozen=True)
 class OnnxFile:
-    """Features out of an ONNX file, each row of length 1. Build it with `open_onnx`."""
+    """Features from an ONNX file, of length 1. Build it with `open_onnx`."""
 
     whiten: ClassVar[float] = 0.0  # No whitening: the network's distances are used as they are
 
-    # The file, and those in which its numbers lie
+    # The file; `beside` are those with its weights
     path: str
-    digest: str  # Hash of their bytes: the features are redone when it changes
-    input: GraphInput  # Name, type and sides of what it takes
-    # Name of the tensor that is taken; maps are averaged over the picture, words over the row
+    digest: str  # hash of all bytes; features are recomputed when it changes
+    input: GraphInput  # name, type and shape of the input
+    # Name of the output tensor; maps are averaged over the image, tokens over the row
     output: str
-    given: NetworkInput  # The size of images, and how pixels become numbers
+    given: NetworkInput  # size and normalisation of images
     n_features: int  # Length of one feature row
     beside: tuple[str, ...] = ()
-    whole: bool = False  # The file is run as it is; else in the part that leads to the output
-    pool: str = "mean"  # What is taken of an output of words: their ``mean``, or the first, ``cls``
-    # Images are run one by one: the network scales its numbers by all that it is given at once
+    whole: bool = False  # run the file unchanged, else only the part up to the output
+    pool: str = "mean"  # pooling of an output of tokens: ``mean``, or the first (``cls``)
+    # Run images one by one, because the network quantises by the whole batch
     alone: bool = False
     name: str = "onnx"  # ``onnx``, or that of a known encoder
 
@@ -119,12 +119,12 @@ class OnnxFile:
 
 
 def open_onnx(spec: Spec, name: str = "onnx") -> tuple[OnnxFile, str]:
-    """Look into an ONNX file, and try it on one black image.
+    """Open an ONNX file, and test it on a black image.
 
-    `spec`: The file, and options: `input`, `output` (names), `pool` (of an output of words: their
-    ``mean``, or the first, ``cls``), `layout`, `size`, `mean`, `std` (for pixels between 0 and 1),
-    `kept` (share of the largest cut), `fit` and `sampling` (see `ImageRequest`). By default they
-    are found in the file; mean and std that it does not hold are ImageNet's.
+    `spec`: the file, and options: `input`, `output` (names), `pool` (of an output of tokens:
+    ``mean`` or ``cls``), `layout`, `size`, `mean`, `std` (for pixels between 0 and 1), `kept`
+    (share of the largest crop), `fit` and `sampling` (see `ImageRequest`). By default they are read
+    from the file; mean and std default to ImageNet's.
     """
     check_options(spec, OPTIONS)
     path = Path(spec.what)
@@ -171,7 +171,6 @@ def _network_input(spec: Spec, model: Any, taken: GraphInput) -> NetworkInput:
 
 
 def _layout(spec: Spec, taken: GraphInput) -> str:
-    """Return where the channels lie by the side of 1 or 3."""
     first, last = taken.dims[1] in (1, 3), taken.dims[3] in (1, 3)
     if first == last and "layout" not in spec.options:
         raise InputError(
@@ -182,7 +181,7 @@ def _layout(spec: Spec, taken: GraphInput) -> str:
 
 
 def _size(spec: Spec, sides: list[int | None]) -> tuple[int, int]:
-    """Return the size of images: the file's, or the one asked for where it takes any."""
+    """Return the size of images: the file's, or the requested one if the file takes any."""
     wanted = size_option(spec)
     wrong = wanted and any(own not in (None, side) for own, side in zip(sides, wanted, strict=True))
     if wrong:
@@ -202,7 +201,7 @@ def _size(spec: Spec, sides: list[int | None]) -> tuple[int, int]:
 def _mean_and_std(
     spec: Spec, model: Any, taken: GraphInput, channels: int
 ) -> tuple[tuple[float, ...] | None, tuple[float, ...] | None]:
-    """Return mean and std: as asked, as the file says, or ImageNet's; none for bytes."""
+    """Return mean and std: requested, from the file, or ImageNet's; none for bytes."""
     if taken.dtype == "uint8":
         for name in ("mean", "std"):
             if name in spec.options:

@@ -1,4 +1,4 @@
-"""What an ONNX file holds: its input, the output to take, and the hash of all its bytes."""
+"""The graph of an ONNX file: its input, the output to use, and the hash of its bytes."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def read_graph(path: Path) -> Any:
 
 
 def graph_files(path: Path, model: Any) -> tuple[Path, ...]:
-    """Return an ONNX file and the files beside it in which its numbers lie."""
+    """Return an ONNX file and the files beside it with its weights."""
     beside = set()
     for tensor in model.graph.initializer:
         beside |= {entry.value for entry in tensor.external_data if entry.key == "location"}
@@ -61,10 +61,7 @@ def files_digest(files: Iterable[Path]) -> str:
 
 
 def find_input(path: Path, model: Any, chosen: str | None) -> GraphInput:
-    """Find the input that takes images.
-
-    `chosen`: Its name; by default the only one of four sides.
-    """
+    """Return the input for images: the chosen one, or the only one of four dimensions."""
     given = {value.name: value for value in _inputs(model)}
     if chosen is not None and chosen not in given:
         raise InputError(f"{path} has no input {chosen!r}: there are {', '.join(given)}")
@@ -89,11 +86,10 @@ def _inputs(model: Any) -> list[Any]:
 
 
 def find_output(path: Path, model: Any, chosen: str | None) -> str:
-    """Find the features: a tensor by name, or what the classifier at the end is given.
+    """Return the tensor of features: the chosen one, or the input of the final classifier.
 
-    Of several outputs the first with two sides (rows and features) is taken. When it comes from
-    a last linear layer (and softmax), what goes into that layer is taken in its place: features
-    tell more than scores of the classes that the network was trained for.
+    Of several outputs, the first of two dimensions is used. If it comes from a last linear layer
+    (and softmax), the input of that layer replaces it: features say more than class scores.
     """
     nodes = {name: node for node in model.graph.node for name in node.output if name}
     if chosen is not None:
@@ -108,7 +104,7 @@ def find_output(path: Path, model: Any, chosen: str | None) -> str:
 
 
 def _before_classifier(model: Any, nodes: dict[str, Any], end: str) -> str:
-    """Go back from scores to what the last linear layer is given; else stay."""
+    """Return the input of the last linear layer before scores, or the tensor itself."""
     numbers = {tensor.name for tensor in model.graph.initializer}
     at = end
     while at in nodes:
@@ -124,7 +120,7 @@ def _before_classifier(model: Any, nodes: dict[str, Any], end: str) -> str:
 
 
 def _ranks(model: Any) -> dict[str, int]:
-    """Count the sides of the tensors, where that can be told."""
+    """Return the number of dimensions of tensors, where known."""
     from onnx import shape_inference
 
     for tensor in model.graph.initializer:
@@ -143,20 +139,17 @@ def _ranks(model: Any) -> dict[str, int]:
 
 
 def runs_as_it_is(model: Any, output: str) -> bool:
-    """Whether a tensor can be had from the file itself, without `with_output`."""
+    """Return whether a tensor is an output of the unchanged file."""
     return len(_inputs(model)) == 1 and any(value.name == output for value in model.graph.output)
 
 
 def scales_by_batch(model: Any) -> bool:
-    """Whether numbers are brought to 8 bits by the range of all images that are run at once."""
+    """Return whether numbers are quantised by the range of the whole batch."""
     return any(node.op_type == "DynamicQuantizeLinear" for node in model.graph.node)
 
 
 def with_output(model: Any, name: str) -> bytes:
-    """Return the network with one output, a tensor that may lie within it, and what leads there.
-
-    Of a network for images and words only the half that is run asks for its input.
-    """
+    """Return the network with one output, possibly an inner tensor, without unused parts."""
     from onnx import helper
 
     graph = model.graph
@@ -183,7 +176,7 @@ def _prune(graph: Any, output: str) -> None:
 
 
 def _read_by(node: Any) -> Iterator[str]:
-    """Go through the tensors that a node reads, in its branches and loops too."""
+    """Yield the tensors that a node reads, including its branches and loops."""
     yield from node.input
     for attribute in node.attribute:
         for graph in (attribute.g, *attribute.graphs):
@@ -193,5 +186,5 @@ def _read_by(node: Any) -> Iterator[str]:
 
 
 def metadata_numbers(model: Any, name: str) -> str | None:
-    """Return what the file says of itself under a name: ``mean``, ``std``."""
+    """Return a metadata entry of the file, such as ``mean``."""
     return next((entry.value for entry in model.metadata_props if entry.key == name), None)

@@ -1,4 +1,4 @@
-"""The scale of a column of numbers: free of its unit, calm about its tails."""
+"""The scale of a column of numbers, independent of its unit and robust to its tails."""
 
 from __future__ import annotations
 
@@ -28,15 +28,14 @@ MISMATCH = math.sqrt(1.5)
 
 @dataclass(frozen=True)
 class Scale:
-    """How the numbers of a column are made comparable to those of others.
+    """The transformation that makes the numbers of a column comparable with others.
 
-    In this order: a power of the ladder of re-expressions that makes a column with one long tail
-    symmetric (Tukey 1977: amounts of money become logarithms); limits, beyond which a number
-    counts by its logarithm and never as more than ten deviations, so that a few wrong ones do not
-    squeeze the others; mean 0 and variance 1.
-    A scale by the range, by the quartiles alone or by ranks was worse on made tables with heavy
-    tails: the range is that of the outliers, quartiles leave tails as they are, and ranks close
-    the gaps between groups.
+    First a power of Tukey's ladder (1977) that makes a column with one long tail symmetric (amounts
+    of money become logarithms); then limits, beyond which a number counts by its logarithm and at
+    most as ten deviations, so that a few wrong ones do not compress the others; then mean 0 and
+    variance 1. Scaling by the range, the quartiles or ranks was worse on synthetic tables with
+    heavy tails: the range depends on outliers, quartiles keep the tails, and ranks close gaps
+    between groups.
 
     References
     ----------
@@ -45,32 +44,26 @@ class Scale:
     of variables in cluster analysis. Journal of Classification 5, 1988.
     """
 
-    power: Power  # {"as it is", "root", "log"} The re-expression
-    start: float  # What is added before the logarithm, where there are zeros
-    # Median and robust deviation after it, by which far numbers are told; `unit` 0 for none
+    power: Power
+    start: float  # added before the logarithm, if there are zeros
+    # Median and robust deviation after it, for the limits; `unit` 0 for none
     middle: float
     unit: float
-    # Of what is left then, the spreading of `step` included
+    # After the limits, including the spreading by `step`
     mean: float
     deviation: float
-    # What a number is spread over: a number of a column of few, such as 3 children, stands for all
-    # from 2.5 to 3.5
+    # The width a number is spread over: in a column of few values, 3 stands for 2.5 to 3.5
     step: float
-    fill: float  # Median as stored, for cells that nothing else is known of
-    atom: float | None = None  # A number that many rows have, such as 0 where most buy nothing
-    # What it is spread over. It adjoins the other numbers, so that *some* and *none* lie no farther
-    # apart than two categories do, and no gap between them makes a cluster.
+    fill: float  # median as stored, for cells without donors
+    atom: float | None = None  # a number of many rows, such as 0 purchases
+    # The range the atom is spread over, adjacent to the other numbers: no gap makes it a cluster.
     low: float = 0.0
     high: float = 0.0
 
     def apply(
         self, numbers: NDArray[np.float64], draws: NDArray[np.float64] | float = 0.5
     ) -> NDArray[np.float64]:
-        """Place finite numbers on the common scale, one each.
-
-        `numbers`: (n,).
-        `draws`: (n,), or float, where between 0 and 1 each lies within what it is spread over.
-        """
+        """Transform finite numbers, (n,); `draws` (0 to 1) are positions in the spread."""
         spread = numbers + self.step * (np.asarray(draws) - 0.5)
         placed = (self._limited(spread) - self.mean) / self.deviation
         if self.atom is None:
@@ -82,7 +75,7 @@ class Scale:
 
     @property
     def equal(self) -> float:
-        """Chance that two numbers are equal, by the width of a step at the median."""
+        """Chance that two numbers are equal, from the width of a step at the median."""
         ends = np.array([self.fill - self.step / 2, self.fill + self.step / 2])
         return _PEAK * float(np.diff(self.apply(ends))[0])
 
@@ -128,7 +121,7 @@ def learn_scale(
 def _with_atom(
     scale: Scale, jittered: NDArray[np.float64], law: NDArray[np.float64], atom: float, share: float
 ) -> Scale:
-    """Have the other numbers begin where the atom ends, at variance 1 or less."""
+    """Place the atom next to the other numbers, with a variance of at most 1."""
     others = (jittered - scale.mean) / scale.deviation
     if atom < law[0]:
         high = float(np.quantile(others, _NEAR))
@@ -159,13 +152,13 @@ def _offsets(step: float) -> NDArray[np.float64]:
 
 
 def _start(law: NDArray[np.float64]) -> float:
-    """Return half the median of the positive numbers where there are zeros, else 0."""
+    """Return half the median of the positive numbers if there are zeros, else 0."""
     positive = law[law > 0]
     return float(np.median(positive)) / 2 if law[0] == 0 and len(positive) else 0.0
 
 
 def _choose(law: NDArray[np.float64], start: float) -> Power:
-    """Take the first power of the ladder that none after it beats in symmetry by much."""
+    """Choose the first power that no later one clearly beats in symmetry."""
     best: Power = "as it is"
     least = _skewness(law)
     if law[0] < 0 or least <= _SKEWED:
@@ -178,7 +171,7 @@ def _choose(law: NDArray[np.float64], start: float) -> Power:
 
 
 def _skewness(law: NDArray[np.float64]) -> float:
-    """Return how much longer the upper part of a law is than the lower, −1..1, tail by tail."""
+    """Return the mean quantile skewness of a distribution, −1..1."""
     middle = np.median(law)
     found = []
     for p in _TAILS:
@@ -188,7 +181,6 @@ def _skewness(law: NDArray[np.float64]) -> float:
 
 
 def _power(numbers: NDArray[np.float64], power: Power, start: float) -> NDArray[np.float64]:
-    """Re-express numbers; those below the least that the power takes count as that."""
     if power == "as it is":
         return numbers
     if power == "root":
@@ -198,7 +190,7 @@ def _power(numbers: NDArray[np.float64], power: Power, start: float) -> NDArray[
 
 
 def _unit(law: NDArray[np.float64]) -> float:
-    """Return the deviation by the middle of a law; by more of it where that is one value."""
+    """Return a robust deviation from the innermost quantiles that differ."""
     for p, normal in _SPREADS:
         low, high = np.quantile(law, [p, 1 - p])
         if high > low:
@@ -207,7 +199,7 @@ def _unit(law: NDArray[np.float64]) -> float:
 
 
 def _limit(numbers: NDArray[np.float64], middle: float, unit: float) -> NDArray[np.float64]:
-    """Have what lies beyond three units from the middle count by its logarithm, ten at most."""
+    """Compress numbers beyond three units from the median, to at most ten."""
     if not unit:
         return numbers
     away = (numbers - middle) / unit

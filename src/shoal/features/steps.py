@@ -1,4 +1,4 @@
-"""Steps behind an encoder that all rows decide: scaling, truncated SVD, principal components."""
+"""Steps after an encoder that are fitted to all rows: scaling, truncated SVD, PCA."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Sums = Callable[..., NDArray[np.floating]]
 """``sums(rows, **arrays)``: what float32 rows (n, d) add to a total of a fixed shape."""
 
 BLOCK_BYTES = 16 << 20
-"""Rows are taken so many bytes of float32 at a time, so that width decides no memory."""
+"""Bytes of float32 rows per block, so that memory does not depend on their width."""
 
 _PIVOTS = 64  # rows whose mean sums are taken about, so that nothing cancels far from zero
 _CONSTANT = 1e-14  # of the squared mean: a smaller variance is what float32 leaves of equal rows
@@ -25,7 +25,7 @@ _SMALLEST = 1e-12  # of the largest eigenvalue: a smaller one is rounding
 
 
 class Feed(Protocol):
-    """The rows that a step is fitted to, as the steps before it leave them."""
+    """The rows that a step is fitted to, after the earlier steps."""
 
     @property
     def d(self) -> int: ...  # Length of a row
@@ -39,7 +39,7 @@ class Feed(Protocol):
 
 @dataclass(frozen=True)
 class Step:
-    """How a kind of step is fitted and applied; what it learns is arrays of fixed names."""
+    """How a kind of step is fitted and applied; the fit is a set of named arrays."""
 
     # ``fit(feed, k)``: the arrays, `k` numbers a row being wanted
     fit: Callable[[Feed, int], Arrays]
@@ -97,7 +97,7 @@ def _l2(rows: NDArray[np.float32], _: Arrays) -> NDArray[np.float32]:
 
 
 def _fit_directions(feed: Feed, k: int, kind: str) -> Arrays:
-    """Fit the first k directions of the rows, about zero for ``svd`` and about the mean else."""
+    """Fit the first k directions of the rows, about zero for ``svd``, else about the mean."""
     n, mean, _variance = _moments(feed)
     d, middle = feed.d, mean.astype(np.float32)
     exact = middle.astype(np.float64)  # what is taken off the rows, to the last bit
@@ -176,4 +176,4 @@ STEPS: dict[str, Step] = {
         _fit_random, _random, ("values", "columns", "ends"), lambda d, k: 16 * k * int(d**0.5 + 1)
     ),
 }
-"""The steps that all rows decide, by kind; `landmarks.STEPS` has those that a sample does."""
+"""Steps fitted to all rows, by kind; those in `landmarks.STEPS` are fitted to a sample."""

@@ -1,7 +1,7 @@
-"""Torch's old file format (before zip files) read without torch, and without running what it says.
+"""Torch's old file format (before zip files), read without torch and without running its code.
 
-Such a file is four pickles (a magic number, a protocol number, facts of the machine, the tensors'
-names and shapes), a fifth with the order of the storages, and the storages' raw numbers.
+Such a file has four pickles (magic number, protocol number, machine, names and shapes of tensors),
+a fifth with the order of the storages, and the raw storages.
 https://github.com/pytorch/pytorch/blob/main/torch/serialization.py (`_legacy_save`)
 """
 
@@ -27,7 +27,7 @@ _MOST_NUMBERS = 1 << 28
 
 @dataclass(frozen=True)
 class _Tensor:
-    """A tensor as the pickle describes it: part of a storage, offset and strides in numbers."""
+    """A tensor as described in the pickle; offset and strides count numbers."""
 
     key: str
     dtype: np.dtype[Any]
@@ -37,7 +37,7 @@ class _Tensor:
 
 
 class _Reader(pickle.Unpickler):
-    """An unpickler that knows five names, calls nothing of theirs, and refuses all others."""
+    """An unpickler that accepts only a few names, and calls no code of theirs."""
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) == ("collections", "OrderedDict"):
@@ -46,10 +46,10 @@ class _Reader(pickle.Unpickler):
             return _tensor
         if module == "torch" and name in _STORAGES:
             return np.dtype(_STORAGES[name])
-        raise pickle.UnpicklingError(f"it asks for {module}.{name}, which weights have no need of")
+        raise pickle.UnpicklingError(f"it refers to {module}.{name}, which weights do not need")
 
     def persistent_load(self, pid: Any) -> Any:
-        """Return a storage's key, type and length; views of views are not made since 2017."""
+        """Return a storage's type, key and length; nested views are obsolete since 2017."""
         kind, dtype, key, _, length, view = pid
         if kind != "storage" or view is not None:
             raise pickle.UnpicklingError("it holds something other than storages")
@@ -59,7 +59,7 @@ class _Reader(pickle.Unpickler):
 def _tensor(
     storage: Any, offset: int, shape: tuple[int, ...], strides: tuple[int, ...], *_: Any
 ) -> _Tensor:
-    """Stand in for ``torch._utils._rebuild_tensor_v2``; checks that the storage has room."""
+    """Replace ``torch._utils._rebuild_tensor_v2``, with a check of the bounds."""
     dtype, key, length = storage
     shape, strides = tuple(map(int, shape)), tuple(map(int, strides))
     if len(shape) != len(strides) or min((0, offset, length, *shape, *strides)) < 0:
@@ -71,15 +71,10 @@ def _tensor(
 
 
 def read_torch_file(path: Path) -> dict[str, NDArray]:
-    """Read the tensors of a state dictionary.
+    """Read the float32 and int64 tensors of a state dictionary, by name.
 
-    `path`: A file that ``torch.save`` wrote before version 1.6, or with
-    ``_use_new_zipfile_serialization=False``, with tensors of float32 and int64.
-
-    Returns
-    -------
-    dict of str to array
-        Tensors by name, float32 or int64.
+    `path`: a file that ``torch.save`` wrote before version 1.6, or with
+    ``_use_new_zipfile_serialization=False``.
     """
     try:
         with path.open("rb") as file:
@@ -92,7 +87,7 @@ def read_torch_file(path: Path) -> dict[str, NDArray]:
 
 def _read(file: BinaryIO) -> dict[str, NDArray]:
     if _Reader(file).load() != _MAGIC or _Reader(file).load() != _PROTOCOL:
-        raise ValueError("it does not begin as such a file does")
+        raise ValueError("it does not begin like such a file")
     machine = _Reader(file).load()
     if machine.get("little_endian") is not True:
         raise ValueError("it was written on a big-endian machine")

@@ -1,7 +1,4 @@
-"""What stores and servers raise, in words; what may pass is tried again, a few times.
-
-Own code, as what may pass must be told here anyway: a library would spare the loop of `again`.
-"""
+"""Errors of stores and servers in words, and retries of those that may be temporary."""
 
 from __future__ import annotations
 
@@ -13,7 +10,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from shoal.errors import MissingExtraError, PlaceError, ShoalError
 
 WAITS = (0.5, 1.0, 2.0, 4.0)
-"""Seconds before each further try."""
+"""Seconds before each retry."""
 
 _EXTRAS = {
     **dict.fromkeys(("s3", "s3a"), ("s3fs", "shoal[s3]")),
@@ -40,7 +37,7 @@ T = TypeVar("T")
 
 
 def as_place_errors(work: Callable[Concatenate[Any, P], T]) -> Callable[Concatenate[Any, P], T]:
-    """Make what a path's method raises a `PlaceError`, but for what is missing or wrongly said."""
+    """Convert exceptions of a path's method to `PlaceError`, except for missing files."""
 
     @wraps(work)
     def done(path: Any, /, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -53,7 +50,7 @@ def as_place_errors(work: Callable[Concatenate[Any, P], T]) -> Callable[Concaten
 
 
 def again(work: Callable[[], T], waits: Sequence[float] = WAITS) -> T:
-    """Do what asks a network; once more after each of `waits` when that fails and may pass."""
+    """Call `work`, and retry after each of `waits` seconds if the error may be temporary."""
     for wait in waits:
         try:
             return work()
@@ -65,7 +62,7 @@ def again(work: Callable[[], T], waits: Sequence[float] = WAITS) -> T:
 
 
 def may_pass(error: BaseException) -> bool:
-    """Return whether it may go well the next time: not when it is missing, refused or wrong."""
+    """Return whether an error may be temporary: not if a file is missing or access denied."""
     if isinstance(error, ShoalError):
         return False
     if isinstance(error, FileNotFoundError):

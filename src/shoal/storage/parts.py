@@ -1,7 +1,7 @@
-"""Parts: single files, written whole or not at all.
+"""Parts: single files, written atomically.
 
-A part is written under a temporary name beside its place, flushed, and moved into place: a kill
-or a full disk leaves the old file or the new one, never half of one. No pickle, either way.
+A part is written to a temporary file beside it, flushed and renamed, so that a kill or a full disk
+leaves the old file or the new one. No pickle.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from shoal.storage.places import is_remote
 from shoal.storage.reading import damaged
 
 TEMPORARY = r"\..+\.[0-9a-f]{12}\.tmp"
-"""Pattern of the names that unfinished files have."""
+"""Pattern of the names of unfinished files."""
 
 _PIECE = 4 << 20
 _ALL_DIFFERENT = ("row", "name", "representative", "second", "distance")
@@ -43,12 +43,12 @@ _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Write `data` as the file `path`, atomically; its folder is made if missing."""
+    """Write `data` to the file `path`, atomically; create its folder."""
     _write(path, [memoryview(data)], len(data))
 
 
 def write_pieces(path: Path, pieces: Iterable[memoryview], size: int) -> None:
-    """Write `pieces`, made one after the other, as a file of `size` bytes; see `write_bytes`."""
+    """Write `pieces`, `size` bytes in all, as a file; see `write_bytes`."""
     _write(path, pieces, size)
 
 
@@ -68,7 +68,7 @@ def write_npy(path: Path, array: NDArray) -> None:
 def write_npy_blocks(
     path: Path, shape: tuple[int, ...], dtype: np.dtype, blocks: Iterable[NDArray]
 ) -> None:
-    """Write an array as ``.npy`` that comes in blocks of its first axis; see `write_bytes`."""
+    """Write an array as ``.npy`` from blocks of its first axis; see `write_bytes`."""
     head = _head(
         {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
     )
@@ -123,10 +123,10 @@ def write_columns(path: Path, columns: Mapping[str, NDArray]) -> None:
 
 
 def parquet_options(schema: Any) -> dict[str, Any]:
-    """Return how tables are written: dictionaries only where values repeat.
+    """Return options for writing a table: dictionaries only where values repeat.
 
-    Row numbers and names differ little from those before, representatives take few bits, and
-    distances have bytes that hardly vary: the labels of a million tiles take 1.1 MB for 5.6.
+    Other columns are delta-encoded or split by bytes: the labels of a million tiles take 1.1 MB
+    instead of 5.6.
     """
     plain = {
         field.name: _ENCODINGS[str(field.type)]
@@ -138,7 +138,7 @@ def parquet_options(schema: Any) -> dict[str, Any]:
 
 
 def link_file(source: Path, path: Path) -> None:
-    """Put a file that is never changed in another place too: by a link, or else a copy."""
+    """Link an immutable file to another path, or copy it if it cannot be linked."""
     if is_remote(path) or is_remote(source):
         return _copy(source, path)
     try:
@@ -155,7 +155,7 @@ def link_file(source: Path, path: Path) -> None:
 
 
 def _linked(name: str, there: int, new: str, folder: int) -> bool:
-    """Link a file from one open folder into another; no where that cannot be, or it is a link."""
+    """Link a file from one open folder to another; False if impossible, or if it is a symlink."""
     try:
         os.link(name, new, src_dir_fd=there, dst_dir_fd=folder, follow_symlinks=False)
     except FileNotFoundError:
@@ -169,7 +169,6 @@ def _linked(name: str, there: int, new: str, folder: int) -> bool:
 
 
 def _copy(source: Path, path: Path) -> None:
-    """Copy a file from or to a store; within one, by the store itself."""
     try:
         if is_remote(path) and is_remote(source) and path.can_copy(source):
             path.copy_from(source)
@@ -180,7 +179,7 @@ def _copy(source: Path, path: Path) -> None:
 
 
 def unwritable(path: Path, needed: int, error: OSError) -> StorageFullError:
-    """Return the error for a failed write of `needed` bytes, with the way out."""
+    """Return the error for a failed write of `needed` bytes, with advice."""
     again = "run the same command again and it continues where it stopped"
     if error.errno in _FULL:
         free = f"{_free_bytes(path):,} bytes free there"
@@ -194,7 +193,7 @@ def unwritable(path: Path, needed: int, error: OSError) -> StorageFullError:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Return a temporary name to write to, which takes the place of `path` when all went well."""
+    """Yield a temporary path to write to, which is renamed to `path` on success."""
     if is_remote(path):
         with tempfile.TemporaryDirectory(prefix="shoal-") as folder:
             temporary = Path(folder) / path.name
@@ -239,7 +238,7 @@ def _write(path: Path, pieces: Iterable[memoryview], needed: int) -> None:
 
 @contextmanager
 def _temporary(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield an open folder and a name in it; what is there in the end takes the place of `path`."""
+    """Yield an open folder and a temporary name in it, which is renamed to `path` on success."""
     temporary = f".{path.name}.{secrets.token_hex(6)}.tmp"
     with open_folder(path.parent, depth_of(path) - 1, make=True) as folder:
         try:

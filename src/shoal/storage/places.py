@@ -1,9 +1,8 @@
-"""Places: a folder of this machine, or one that fsspec reaches: ``s3://bucket/run``, ``memory://``.
+"""Places: local folders, and those that fsspec reaches: ``s3://bucket/run``, ``memory://``.
 
-`UrlPath` has those methods of `pathlib.Path` that storage uses, so that a run lies anywhere.
-Object stores have no rename: there a file comes into being whole when its upload ends, and an
-upload that is broken off leaves nothing. On other systems it is written beside its place and
-moved, as on a disk.
+`UrlPath` has the methods of `pathlib.Path` that storage uses. Object stores have no rename: a file
+appears when its upload ends, and an interrupted upload leaves nothing. On other systems it is
+written to a temporary file and renamed, as on a disk.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ T = TypeVar("T")
 
 
 class Stat(NamedTuple):
-    """What is known of a file; times are whole seconds, as lists and answers round unlike."""
+    """Size and time of a file; times are whole seconds, because listings round differently."""
 
     st_size: int
     st_mtime_ns: int = 0
@@ -46,7 +45,7 @@ class Stat(NamedTuple):
 
 @dataclass(frozen=True, order=True)
 class UrlPath:
-    """A file or folder that fsspec reaches, by its URL without a slash at the end."""
+    """A file or folder that fsspec reaches, by its URL without a trailing slash."""
 
     url: str
     known: dict[str, Any] | None = field(default=None, compare=False, repr=False)
@@ -111,7 +110,7 @@ class UrlPath:
 
     @as_place_errors
     def is_dir(self) -> bool:
-        """Return whether it is a folder: in an object store, whether something lies under it."""
+        """Return whether it is a folder; in an object store, whether any name begins with it."""
         if self.known:
             return self.known["type"] == "directory"
         if self.is_web:
@@ -127,23 +126,23 @@ class UrlPath:
         )
 
     def is_symlink(self) -> bool:
-        """There are no links."""
+        """Return False: there are no links."""
         return False
 
     @property
     def is_web(self) -> bool:
-        """Whether it lies on a web server, which is only read."""
+        """True on a web server, which is read-only."""
         return self.protocol in _WEB
 
     def fresh(self) -> UrlPath:
-        """Return the path without what a list said of it."""
+        """Return the path without facts from a listing."""
         return UrlPath(self.url)
 
     def stat(self) -> Stat:
-        """Return its size, and when it was written where the store says so."""
+        """Return its size, and its modification time if the store has it."""
         facts = self.info()
         if facts.get("size") is None:
-            raise PlaceError(f"{self} cannot be read: its server does not say how large it is")
+            raise PlaceError(f"{self} cannot be read: its server does not report its size")
         when = next((facts[key] for key in _TIMES if facts.get(key)), 0)
         return Stat(int(facts["size"]), _seconds(when) * 1_000_000_000)
 
@@ -169,14 +168,14 @@ class UrlPath:
         yield from self._listed()
 
     def glob(self, pattern: str) -> Iterator[UrlPath]:
-        """Go through what lies in it under names of a pattern; ``*/x`` looks one folder deeper."""
+        """List the entries whose names match a pattern; ``*/x`` goes one folder deeper."""
         first, _, rest = pattern.partition("/")
         for path in self._listed():
             if fnmatchcase(path.name, first):
                 yield from path.glob(rest) if rest else (path,)
 
     def mkdir(self, parents: bool = True, exist_ok: bool = True) -> None:
-        """Folders come into being with what lies in them."""
+        """Do nothing: folders exist with their content."""
 
     @as_place_errors
     def unlink(self, missing_ok: bool = False) -> None:
@@ -197,12 +196,12 @@ class UrlPath:
             yield UrlPath(f"{self.url}/{name[begin:]}", known)
 
     def _walk_web(self) -> Iterator[UrlPath]:
-        """Go through what a server's list of files links to; it does not say how large they are."""
+        """List the links on a server's index page, which has no sizes."""
         entries = [path for path in self._listed() if not path.name.startswith(("?", "."))]
         if not entries:
             raise PlaceError(
-                f"{self} cannot be listed, as its server shows no list of files there: give the "
-                "addresses of the files instead, one a line in a text file"
+                f"{self} cannot be listed, because its server has no index page there: give a text "
+                "file with the addresses of the files, one per line"
             )
         files = [path for path in entries if not path.is_dir()]
         yield from fetched_ahead(lambda path: UrlPath(path.url, path.fresh().info()), files)
@@ -217,14 +216,14 @@ class UrlPath:
         errors: str | None = None,
         newline: str | None = None,
     ) -> Any:
-        """Open it for reading, in any order; what is read on is fetched ahead."""
+        """Open it for reading in any order, with read-ahead."""
         if mode not in ("r", "rb"):
             raise ValueError(f"mode {mode!r}, but an address is opened only for reading")
         file = io.BufferedReader(RangeFile(self, self.stat().st_size), _BUFFER)
         return file if mode == "rb" else io.TextIOWrapper(file, encoding, errors, newline)
 
     def read_bytes(self, start: int | None = None, stop: int | None = None) -> bytes:
-        """Read it, or a range of it; in some tries, as networks falter."""
+        """Read it, or a range of it, with retries."""
         return self._read(start, stop)
 
     @as_place_errors
@@ -237,7 +236,7 @@ class UrlPath:
         return self.read_bytes().decode(encoding)
 
     def can_copy(self, other: UrlPath) -> bool:
-        """Return whether a copy of another file is there whole or not at all."""
+        """Return whether the store copies a file atomically."""
         return self.protocol == other.protocol and self.protocol in _WHOLE
 
     @as_place_errors
@@ -246,14 +245,13 @@ class UrlPath:
 
     @as_place_errors
     def write(self, pieces: Iterable[memoryview], size: int) -> None:
-        """Write pieces of `size` bytes in all; it is there whole, or as it was before.
+        """Write pieces, `size` bytes in all, atomically.
 
-        What is small is tried again when the network falters; of what is large, each block is,
-        by the store's own library.
+        Small files are retried here, blocks of large ones by the store's library.
         """
         fs = self._fs
         if self.is_web:
-            raise PlaceError(f"{self} lies on a web server, where nothing can be written")
+            raise PlaceError(f"{self} is on a web server, which is read-only")
         if self.protocol not in _WHOLE:
             aside = self.parent / f".{self.name}.{secrets.token_hex(6)}.tmp"
             fs.makedirs(self.parent.url, exist_ok=True)
@@ -273,13 +271,13 @@ class UrlPath:
                 file.close()
                 file.commit()
             except BaseException:
-                with suppress(Exception):  # the network may be away: the store forgets it then
+                with suppress(Exception):  # without a network the store discards it
                     file.discard()
                 file.closed = True  # or it would be completed when it is collected
                 raise
 
     def _again(self, work: Callable[[], T]) -> T:
-        """Do what asks the network; again when it falters, once where the library tries itself."""
+        """Call `work` with retries; only one if the store's library retries itself."""
         return again(work, WAITS[:1] if self.protocol in _TRYING else WAITS)
 
     @property

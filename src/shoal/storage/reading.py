@@ -1,4 +1,4 @@
-"""Parts read back: nothing is taken for more than its bytes, and damage is told in plain words."""
+"""Reading of parts, without pickle; damage is reported in plain words."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def read_npy(path: Path, mmap: bool = False) -> NDArray:
 
 
 def _npy_from(file: io.BufferedReader, mmap: bool) -> NDArray:
-    """Read or map the array of an ``.npy`` file; its size is checked before memory is taken."""
+    """Read or map the array of an ``.npy`` file, after a check of its size."""
     version = np.lib.format.read_magic(file)
     shape, by_column, dtype = _HEADS[version](file)
     begin, size = file.tell(), math.prod(shape) * dtype.itemsize
@@ -102,7 +102,7 @@ def read_json(path: Path, depth: int | None = None) -> Any:
 
 
 def read_bytes(path: Path, depth: int | None = None) -> bytes:
-    """Read a file; see `open_file` for the links that are not followed on the way."""
+    """Read a file, without following the links that `open_file` refuses."""
     if is_remote(path):
         return path.read_bytes()
     with open(open_file(path, depth=depth), "rb", 0) as file:
@@ -110,7 +110,7 @@ def read_bytes(path: Path, depth: int | None = None) -> bytes:
 
 
 def damaged(path: Path, error: BaseException) -> RunError:
-    """Return the error for a part that cannot be used, with the way out."""
+    """Return the error for an unusable part, with advice."""
     if isinstance(error, FileNotFoundError):
         what = "is missing"
     elif isinstance(error, OSError) and error.strerror:
@@ -122,7 +122,7 @@ def damaged(path: Path, error: BaseException) -> RunError:
 
 @contextmanager
 def damage_errors(path: Path) -> Iterator[None]:
-    """Raise "is damaged" for what Python raises when a part does not hold what it should."""
+    """Convert Python's errors for unexpected content of a part to "is damaged"."""
     try:
         yield
     except ShoalError:

@@ -1,4 +1,4 @@
-"""The run folder: everything about one fit, at known places."""
+"""The run folder, with everything about one fit."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ _NO_LOCKS_HERE = frozenset({errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS})
 class RunFolder:
     """A folder with everything about one fit; build it with `create` or `open`.
 
-    `path` is the folder, `about` is what ``run.toml`` says. A created run holds the run's lock
-    until `close`, the end of its ``with`` block, or the end of the process.
+    `about` is the content of ``run.toml``. A created run is locked until `close`, the end of its
+    ``with`` block, or the end of the process.
     """
 
     def __init__(self, path: Path, about: Mapping[str, Any], lock: int | None = None) -> None:
@@ -48,10 +48,9 @@ class RunFolder:
 
     @classmethod
     def create(cls, path: str | os.PathLike[str], settings: Mapping[str, Any]) -> Self:
-        """Make a run in `path`, or take up the one that is there, for writing.
+        """Create a run in a new or empty folder, or open an existing run for writing.
 
-        `path`: A new or empty folder, or a run, whose settings are then replaced by `settings`; its
-        stages keep what their fingerprints still fit.
+        The settings of an existing run are replaced; stages whose fingerprints match are kept.
         """
         folder = run_place(path)
         try:
@@ -83,7 +82,7 @@ class RunFolder:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """The resolved settings of the fit; those that were None are not in it."""
+        """The resolved settings of the fit, except those that are None."""
         return dict(self.about.get("settings", {}))
 
     def stage(self, name: str) -> StageFolder:
@@ -107,12 +106,12 @@ class RunFolder:
 
 
 def run_place(path: str | os.PathLike[str]) -> Path:
-    """Return where a run lies, which is not a web server."""
+    """Return the place of a run, which cannot be a web server."""
     folder = as_place(path)
     if is_remote(folder) and folder.is_web:
         raise RunError(
-            f"{folder} lies on a web server, which is only read from and has no lists of files: "
-            "give a folder, or one in an object store (s3://, gs://)"
+            f"{folder} is on a web server, where runs cannot be stored: give a folder, or one in "
+            "an object store (s3://, gs://)"
         )
     return folder
 
@@ -149,7 +148,7 @@ def _read_about(folder: Path) -> dict[str, Any]:
         raise
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise RunError(
-            f"{path} is damaged: run the same shoal fit again, it writes it anew"
+            f"{path} is damaged: run the same shoal fit again, which rewrites it"
         ) from error
     if found > FORMAT:
         raise RunError(
@@ -181,9 +180,9 @@ def _check_ours(folder: Path) -> None:
 
 
 def _take_lock(folder: Path) -> int | None:
-    """Lock the run for this process; give the open lock file.
+    """Lock the run for this process, and return the open lock file.
 
-    Object stores have no locks: two fits with the same settings write the same bytes there.
+    Object stores have no locks, but two fits with the same settings write the same bytes.
     """
     if is_remote(folder):
         return None

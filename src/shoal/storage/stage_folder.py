@@ -1,4 +1,4 @@
-"""A stage's folder: numbered parts, a note when it is begun, a receipt when it is done."""
+"""A stage's folder: numbered parts, a marker when it begins, a receipt when it is done."""
 
 from __future__ import annotations
 
@@ -36,16 +36,13 @@ Answer = TypeVar("Answer")
 
 @dataclass(frozen=True)
 class Receipt:
-    """What a finished stage says of itself, as kept in ``_done.json``.
-
-    `parts` has the name of every part within the stage's folder, with its length in bytes and
-    its CRC-32; `peak_memory` is in bytes.
-    """
+    """Facts about a finished stage, stored in ``_done.json``."""
 
     fingerprint: str
     counts: dict[str, Any] = field(default_factory=dict)
     seconds: float = 0.0
-    peak_memory: int = 0
+    peak_memory: int = 0  # bytes
+    # Size in bytes and CRC-32 of each part, by path in the stage's folder
     parts: dict[str, tuple[int, int]] = field(default_factory=dict)
 
 
@@ -53,8 +50,7 @@ class Receipt:
 class StageFolder:
     """One stage's folder in a run. Picklable: tasks carry it to the workers.
 
-    The order of use: ``is_done``, and when it is not, ``begin``, parts written (those that
-    ``has`` already shows are skipped), ``finish``.
+    Use: unless ``is_done``, call ``begin``, write the parts that ``has`` lacks, then ``finish``.
     """
 
     path: Path
@@ -64,15 +60,15 @@ class StageFolder:
         return self.path.name
 
     def part(self, kind: str, number: int, ext: str = "npy") -> Path:
-        """Return the place of a numbered part: ``vectors/part-00003.npy``."""
+        """Return the path of a numbered part: ``vectors/part-00003.npy``."""
         return self._known(f"{kind}/part-{number:05d}.{ext}")
 
     def whole(self, kind: str, ext: str = "npy") -> Path:
-        """Return the place of a result that is one file for all rows: ``tree/whole.npy``."""
+        """Return the path of a result in one file for all rows: ``tree/whole.npy``."""
         return self._known(f"{kind}/whole.{ext}")
 
     def has(self, kind: str, number: int, ext: str = "npy") -> bool:
-        """Return whether a numbered part is there; parts that are there are complete."""
+        """Return whether a numbered part exists; existing parts are complete."""
         path = self.part(kind, number, ext)
         return _size(path) is not None and not path.parent.is_symlink()
 
@@ -85,7 +81,7 @@ class StageFolder:
         return [path for _, path in sorted(numbered)]
 
     def numbers(self, kind: str, ext: str = "npy") -> set[int]:
-        """Return the numbers of the parts of one kind, by one look at their folder."""
+        """Return the numbers of the parts of one kind, with one listing."""
         folder = self._known(f"{kind}/whole.{ext}").parent
         for one in (self.path, folder):
             if one.is_symlink():
@@ -101,10 +97,10 @@ class StageFolder:
         return [path.name for path in self._kinds()]
 
     def begin(self, fingerprint: str) -> None:
-        """Make the folder ready for parts of `fingerprint`; keep what is good from before.
+        """Prepare the folder for parts of `fingerprint`, and keep valid ones.
 
-        Parts made under another fingerprint are deleted, and so are leftover temporary files
-        and parts that no longer match the receipt. Files that Shoal did not write stay.
+        Parts of another fingerprint, temporary files, and parts that do not match the receipt are
+        deleted. Files that Shoal did not write are kept.
         """
         try:
             self._sweep()
@@ -124,10 +120,9 @@ class StageFolder:
         peak_memory: int,
         linked: StageFolder | None = None,
     ) -> None:
-        """Write the receipt, last of all: from here on the stage is done.
+        """Write the receipt, which marks the stage as done.
 
-        Parts that are the same files as in the folder `linked` are not read: its receipt knows
-        them.
+        Parts that are the same files as in the folder `linked` are not read again.
         """
         known = {} if linked is None else linked.receipt.parts
         parts = {}
@@ -295,7 +290,7 @@ class StageFolder:
 
 
 def many(folder: Path, ask: Callable[[Item], Answer], items: Sequence[Item]) -> list[Answer]:
-    """Ask something of many items; many at a time where each answer comes over a network."""
+    """Call `ask` for many items, concurrently if each answer comes over a network."""
     if not is_remote(folder):
         return list(map(ask, items))
     with ThreadPoolExecutor(_AT_A_TIME) as pool:
@@ -310,7 +305,7 @@ def delete(path: Path, depth: int | None = None) -> None:
 
 
 def _is_small(name: str, size: int) -> bool:
-    """Return whether a part is read when a run is opened: its content decides on all rows."""
+    """Return whether a part is verified when a run is opened, because all rows depend on it."""
     return name.endswith(".json") or ("/whole." in name and size <= _CHECKED)
 
 

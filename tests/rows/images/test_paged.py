@@ -349,6 +349,6 @@ def test_links_are_refused_where_one_row_is_a_page(tmp_path):
     (root / "x.tif").write_bytes(tiff([2, 3]))
     fitted = shoal.fit(root, workers=1)
     with pytest.raises(
-        InputError, match=r"x\.tif#page=1 is not a file that a hardlink could lead to"
+        InputError, match=r"x\.tif#page=1 is not a local file, which a hardlink needs"
     ):
         lay_out(fitted, tmp_path / "out", mode="hardlink")
