@@ -223,7 +223,7 @@ def test_exports_that_make_no_sense(shoal, run, tmp_path):
     for words, said in (
         (("--as", "pdf"), "one of folders, coco, huggingface"),
         (("--as", "csv", "--undo"), "--undo goes with folders"),
-        (("--as", "folders", "--mode", "symlink"), "are not files"),
+        (("--as", "folders", "--mode", "symlink"), "are not local files"),
         (("--as", "folders", "--undo"), "has no manifest.json"),
     ):
         result = shoal("export", run, "--to", tmp_path, *words)
@@ -298,6 +298,6 @@ def test_vectors_have_no_pictures_to_lay_out(shoal, tmp_path):
     text = shoal("fit", tmp_path / "x.npy", "-o", out, "-q").stdout
     assert "--as folders" not in text
     result = shoal("export", out, "--to", tmp_path / "f", "--as", "folders")
-    assert (result.exit_code, "no pictures" in result.stderr) == (2, True)
+    assert (result.exit_code, "are not images" in result.stderr) == (2, True)
     assert shoal("export", out, "--to", tmp_path / "r", "--as", "html").exit_code == 0
     assert "there are no pictures" in (tmp_path / "r" / "report.html").read_text()

@@ -64,7 +64,7 @@ def test_a_person_looks_corrects_names_undoes_and_takes_the_result_away(served, 
     page.locator("#cluster-2").click()
     page.keyboard.press("l")
     page.fill("dialog input", "Zeros")
-    page.wait_for_selector("dialog .note:has-text('Nothing is merged without asking')")
+    page.wait_for_selector("dialog .note:has-text('Nothing is merged yet')")
     count = len(sizes(page))
     page.keyboard.press("Enter")
     page.wait_for_selector("dialog h2:has-text('Merge clusters')")

@@ -96,10 +96,3 @@ def test_what_cannot_be_exported_is_said(vectors, digits, ask, monkeypatch):
     monkeypatch.setattr(exporting, "MOST_FILES", 10)
     said = ask(digits).get("/api/export?as=folders")
     assert "600 images are too many" in said.json()["error"]["message"]
-
-
-@pytest.mark.parametrize("name", ["a.png", "b"])
-def test_a_taken_name_gets_the_row(name):
-    taken = set()
-    assert exporting._free(name, 1, taken) == name
-    assert exporting._free(name.upper(), 7, taken).count("~7") == 1

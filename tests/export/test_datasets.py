@@ -122,5 +122,5 @@ def test_a_manifest_that_names_a_file_elsewhere_is_refused(image_run, tmp_path):
 
 
 def test_vectors_have_nothing_to_lay_out(vector_run, tmp_path):
-    with pytest.raises(InputError, match="have no pictures"):
+    with pytest.raises(InputError, match="are not images"):
         laid_out(vector_run, tmp_path / "out", "coco")

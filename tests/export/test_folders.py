@@ -11,7 +11,7 @@ from PIL import Image
 import shoal
 from shoal.errors import InputError, StorageFullError
 from shoal.export import lay_out, undo
-from shoal.export.plan import plan_actions, safe_name
+from shoal.export.plan import free_name, plan_actions, safe_name
 from shoal.export.report import report_html
 
 
@@ -253,11 +253,11 @@ def test_an_original_that_is_gone_is_told_and_the_others_are_laid_out(folder_run
 
 
 def test_rows_that_are_no_images_or_no_files_are_refused(vector_run, image_run, tmp_path):
-    with pytest.raises(InputError, match="no pictures"):
+    with pytest.raises(InputError, match="are not images"):
         lay_out(vector_run, tmp_path / "out")
     with pytest.raises(InputError, match="not local files, which a symlink needs"):
         lay_out(image_run, tmp_path / "out", mode="symlink")
-    with pytest.raises(InputError, match="give one of copy, symlink, hardlink"):
+    with pytest.raises(InputError, match="must be one of copy, symlink, hardlink; got move"):
         lay_out(image_run, tmp_path / "out", mode="move")
     assert not (tmp_path / "out").exists()
 
@@ -304,3 +304,11 @@ def test_images_of_other_channels_are_laid_out_and_reported_as_people_see_them(t
     assert len(made) == 20
     assert np.asarray(Image.open(made["row-00.png"]))[0, 0].tolist() == [90, 165, 90]
     assert "5-channel images of 8×8" in report_html(run)
+
+
+@pytest.mark.parametrize("name", ["a.png", "b"])
+def test_a_taken_name_gets_the_row(name):
+    taken = set()
+    assert free_name(name, 1, taken) == name
+    assert free_name(name.upper(), 7, taken).count("~7") == 1
+    assert free_name(name, 7, taken).count("~7-1") == 1

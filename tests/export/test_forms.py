@@ -45,8 +45,8 @@ def test_rows_without_a_place_are_left_out_and_y_points_upwards():
 def test_what_does_not_go_together_is_refused(vector_run, tmp_path):
     for form, how, said in (
         ("pdf", {}, "one of folders"),
-        ("html", {"quoted": True}, "go with csv"),
-        ("coco", {}, "have no pictures"),
+        ("html", {"quoted": True}, "only in csv"),
+        ("coco", {}, "are not images"),
     ):
         with pytest.raises(InputError, match=said):
             export(vector_run, tmp_path / "out", form, list, **how)

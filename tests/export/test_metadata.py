@@ -39,7 +39,7 @@ def test_names_are_found_without_pages_folders_and_extensions(tmp_path, names, w
 
 def test_two_files_called_alike_in_two_folders_are_not_told_apart_by_their_names(tmp_path):
     (tmp_path / "m.csv").write_text("n,x\na.png,1\nb.png,2\n")
-    with pytest.raises(InputError, match="no column has the rows' names"):
+    with pytest.raises(InputError, match="no column has the names of the rows"):
         read_metadata(tmp_path / "m.csv", pa.array(["1/a.png", "2/a.png", "1/b.png"]), 3)
 
 

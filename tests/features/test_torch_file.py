@@ -102,7 +102,7 @@ def test_tensors_by_hand(tmp_path):
 def test_any_other_name_is_refused_and_nothing_is_called(tmp_path, name):
     mark = tmp_path / "called"
     path = torch_file(tmp_path, {"a": Call(Name(*name), f"touch {mark}")}, {})
-    with pytest.raises(InputError, match=rf"asks for {name[0]}\.{name[1]}"):
+    with pytest.raises(InputError, match=rf"refers to {name[0]}\.{name[1]}"):
         read_torch_file(path)
     assert not mark.exists()
 
