@@ -39,7 +39,7 @@ def write_photos(found: list[NDArray[np.uint8]], folder: Path) -> None:
 
 
 def write_large(found: list[NDArray[np.uint8]], folder: Path, count: int) -> None:
-    """Write JPEGs of 4,000 × 3,000 pixels, put together out of photos: as dear as real ones."""
+    """Write JPEGs of 4,000 × 3,000 pixels, put together out of photos."""
     folder.mkdir()
     squares = [np.asarray(_picture(pixels).resize((224, 224))) for pixels in found]
     for number in range(count):

@@ -136,7 +136,7 @@ def test_says_which_pixels_it_wants():
     needs = Photo().needs
     assert (needs.wanted.size, needs.wanted.channels) == ((224, 224), 3)
     assert (needs.wanted.fit, needs.wanted.sampling) == ("crop", "bicubic")
-    assert needs.dear
+    assert needs.expensive
     assert needs.components == 128
 
 

@@ -53,8 +53,9 @@ def find_communities(graph: Graph, seed: int = 0) -> NDArray[np.int32]:
     degree, place, gain = matrix @ np.ones(m), np.arange(m), np.inf
     while gain > _LEAST_GAIN:
         edges = matrix.indptr, matrix.indices, matrix.data.astype(np.float32)
-        labels = np.arange(len(degree))
-        gain = _move(*edges, degree.astype(np.float32), resolution, labels)
+        labels, strength = np.arange(len(degree)), degree.astype(np.float32)
+        room = np.zeros_like(strength), np.empty_like(labels)
+        gain = _move(*edges, strength.copy(), resolution, labels, strength, *room)
         labels = np.unique(labels, return_inverse=True)[1]
         place, degree = labels[place], np.bincount(labels, degree)
         member = sparse.csr_matrix((np.ones(len(labels)), labels, np.arange(len(labels) + 1)))
@@ -66,15 +67,16 @@ def find_communities(graph: Graph, seed: int = 0) -> NDArray[np.int32]:
 
 
 @njit(cache=True, nogil=True)
-def _move(indptr, indices, weights, degree, resolution, labels):  # type: ignore[no-untyped-def]
+def _move(  # type: ignore[no-untyped-def]
+    indptr, indices, weights, degree, resolution, labels, strength, tie, near
+):
     """Move each row to the community of a neighbour while modularity rises; return the gain.
 
     Twice the modularity is compared, in float32, so that partitions stay those of scikit-network.
+    `strength` is that of each community, `tie` that of the row to each, 0 between rows, and `near`
+    holds the communities with such ties.
     """
     two, total = np.float32(2), np.float32(0)
-    tie = np.zeros(len(labels), np.float32)  # of this row to each community
-    near = np.empty(len(labels), np.int64)  # communities with such ties
-    strength = degree.copy()
     while True:
         gained = np.float32(0)
         for i in range(len(labels)):

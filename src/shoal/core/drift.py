@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import betainc, gammaln, ndtr, ndtri
 
 _Z = 1.96  # 95 %
 
@@ -73,7 +73,7 @@ def corrected(z: float, tests: int) -> float:
     >>> round(corrected(1.96, 1), 2), round(corrected(1.96, 50), 2)
     (1.96, 3.29)
     """
-    return float(-ndtri(ndtr(-z) / max(tests, 1)))
+    return float(-scipy.special.ndtri(scipy.special.ndtr(-z) / max(tests, 1)))
 
 
 def chance_of_more(count: int, n: int, share: float) -> float:
@@ -82,7 +82,7 @@ def chance_of_more(count: int, n: int, share: float) -> float:
     >>> round(chance_of_more(1, 2, 0.5), 3), chance_of_more(0, 5, 0.1)
     (0.75, 1.0)
     """
-    return 1.0 if count <= 0 else float(betainc(count, n - count + 1, share))
+    return 1.0 if count <= 0 else float(scipy.special.betainc(count, n - count + 1, share))
 
 
 def chance_of_fewer(old: int, rows: int, all_old: int, all_rows: int) -> float:
@@ -111,5 +111,9 @@ def chance_of_fewer(old: int, rows: int, all_old: int, all_rows: int) -> float:
 
 def _ln_choose(n: int, k: NDArray) -> NDArray[np.float64]:
     """Logarithm of the number of ways to choose k of n."""
-    found: NDArray[np.float64] = gammaln(n + 1) - gammaln(k + 1) - gammaln(n - k + 1)
+    found: NDArray[np.float64] = (
+        scipy.special.gammaln(n + 1)
+        - scipy.special.gammaln(k + 1)
+        - scipy.special.gammaln(n - k + 1)
+    )
     return found

@@ -345,13 +345,13 @@ def shared_neighbours(
         0..1; 0 where a neighbour does not count.
     """
     shared = np.zeros(neighbours.shape, np.float32)
-    _fill_shared(neighbours, kept, shared)
+    _fill_shared(neighbours, kept, np.full(len(kept), -1), shared)
     return shared
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _fill_shared(neighbours, kept, shared):  # type: ignore[no-untyped-def]
-    near = np.full(len(neighbours), -1)  # the last row that each was a neighbour of, or itself
+def _fill_shared(neighbours, kept, near, shared):  # type: ignore[no-untyped-def]
+    """Fill `shared`; `near` is the last row so far whose neighbour each row is, or itself."""
     for i in range(len(neighbours)):
         near[i] = i
         for t in range(kept[i]):

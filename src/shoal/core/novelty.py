@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.special import bdtr
 
 REACH = 3
 """Nearest rows whose mean distance counts."""
@@ -209,7 +209,7 @@ def bounded_quantile(rarities: NDArray[np.float64], rate: float) -> float:
     (955.0, 27.0)
     """
     n = len(rarities)
-    above = int(np.searchsorted(bdtr(np.arange(n), n, rate), _DOUBT, side="right"))
+    above = int(np.searchsorted(scipy.special.bdtr(np.arange(n), n, rate), _DOUBT, side="right"))
     if above >= 1:
         return float(np.partition(rarities, n - above)[n - above])
     return float(rarities.max()) + float(np.log(-np.log(_DOUBT) / (n * rate)))

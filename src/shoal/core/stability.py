@@ -73,16 +73,15 @@ def agreement(
     runs = pieces(other) if runs is None else runs
     mass = np.ones(len(place)) if copies is None else copies[members]
     best = np.full(len(clusters), np.nan)
-    _fill_best(place, mass, np.asarray(clusters, np.int64), runs, best)
+    before = np.concatenate([[0.0], np.cumsum(mass)])
+    lengths = before[runs[:, 1]] - before[runs[:, 0]]
+    _fill_best(place, mass, clusters.astype(np.int64), runs, lengths, before, best)
     return best
 
 
 @njit(cache=True, nogil=True)
-def _fill_best(place, mass, clusters, runs, best):  # type: ignore[no-untyped-def]
-    rows = np.zeros(len(place) + 1)  # before each place
-    for i in range(len(place)):
-        rows[i + 1] = rows[i] + mass[i]
-    shared = np.zeros(len(place) + 1)
+def _fill_best(place, mass, clusters, runs, lengths, shared, best):  # type: ignore[no-untyped-def]
+    """Fill `best`; `shared[0]` is 0, and the rest of it is overwritten."""
     for c in range(len(clusters)):
         low, high = clusters[c, 0], clusters[c, 1]
         for i in range(len(place)):
@@ -92,10 +91,9 @@ def _fill_best(place, mass, clusters, runs, best):  # type: ignore[no-untyped-de
             continue
         best[c] = 0.0
         for r in range(len(runs)):
-            start, stop = runs[r, 0], runs[r, 1]
-            length = rows[stop] - rows[start]
+            length = lengths[r]
             if min(size, length) > best[c] * max(size, length):  # the Jaccard index if nested
-                both = shared[stop] - shared[start]
+                both = shared[runs[r, 1]] - shared[runs[r, 0]]
                 best[c] = max(best[c], both / (size + length - both))
 
 

@@ -25,7 +25,7 @@ class Needs:
     scratch: int = 0  # Bytes that it takes a worker, beyond the rows and their features
     shared: int = 0  # Bytes that it takes once, however many workers there are: its weights
     # Whether it takes so long a row that the features are kept, whatever room they take
-    dear: bool = False
+    expensive: bool = False
     passes: int = 0  # About how often all rows are read before the first one is encoded for good
 
 

@@ -80,7 +80,7 @@ class OnnxFile:
             components=COMPONENTS,
             scratch=_SCRATCH,
             shared=int(copies * size),
-            dear=True,
+            expensive=True,
         )
 
     def settings(self) -> dict[str, Any]:

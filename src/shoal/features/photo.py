@@ -43,7 +43,7 @@ class Photo:
     name: ClassVar[str] = "photo"
     whiten: ClassVar[float] = 0.0  # No whitening: the network's distances are used as they are
     # The middle of each image in 224×224; more components than gradients have
-    needs: ClassVar[Needs] = Needs(_WANTED, components=COMPONENTS, scratch=_SCRATCH, dear=True)
+    needs: ClassVar[Needs] = Needs(_WANTED, components=COMPONENTS, scratch=_SCRATCH, expensive=True)
 
     @property
     def n_features(self) -> int:

@@ -57,7 +57,7 @@ class TorchNetwork:
 
     @property
     def needs(self) -> Needs:
-        return Needs(self.given.wanted, components=COMPONENTS, scratch=_SCRATCH, dear=True)
+        return Needs(self.given.wanted, components=COMPONENTS, scratch=_SCRATCH, expensive=True)
 
     def settings(self) -> dict[str, Any]:
         return {

@@ -49,10 +49,10 @@ def iterate(
     for _ in range(iterations):
         order = np.argsort(labels, kind="stable")
         bounds = np.searchsorted(labels[order], np.arange(k + 1))
-        dear = iter(np.argsort(-weights * costs, kind="stable"))
+        expensive = iter(np.argsort(-weights * costs, kind="stable"))
         centres = np.stack(
             [
-                centre(order[a:b], j) if b > a else rows[next(dear)]
+                centre(order[a:b], j) if b > a else rows[next(expensive)]
                 for j, (a, b) in enumerate(pairwise(bounds.tolist()))
             ]
         )

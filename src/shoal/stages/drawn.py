@@ -27,14 +27,14 @@ _QUICK = ("pixels", "gradients", "colours")
 
 
 def is_kept(source: Source, encoder: Encoder) -> bool:
-    """Return whether features are kept: where they are dear to make and take little room.
+    """Return whether features are kept: where they are expensive to make and take little room.
 
     The kernels of pixels and gradients are as fast as reading what they give, unless the images
     must be decoded again.
     """
     small = source.n_rows * encoder.n_features * 4 <= KEPT_BYTES
     quick = encoder.name == "vectors" or (encoder.name in _QUICK and is_plain(source))
-    return encoder.needs.dear or (small and not quick)
+    return encoder.needs.expensive or (small and not quick)
 
 
 def looks_at_some(source: Source, encoder: Encoder) -> bool:

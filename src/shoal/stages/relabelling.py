@@ -69,7 +69,7 @@ def _views(context: Context, vectors: NDArray[np.float32]) -> tuple[View, int]:
     """
     place = context.stage("summarise").whole("place")
     source, encoder = context.source, context.encoder
-    if source.kind != "images" or encoder.needs.dear or not place.exists():
+    if source.kind != "images" or encoder.needs.expensive or not place.exists():
         return lambda rows, _: vectors[rows], 1
     stored = read_npy(place)
     first = np.unique(stored, return_index=True)[1][-len(vectors) :]

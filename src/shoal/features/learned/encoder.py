@@ -57,7 +57,7 @@ class Learned:
     @property
     def needs(self) -> Needs:
         wanted = ImageRequest((SIDE, SIDE), channels=self.channels)
-        return Needs(wanted, scratch=_SCRATCH, shared=_SHARED, dear=True)
+        return Needs(wanted, scratch=_SCRATCH, shared=_SHARED, expensive=True)
 
     def settings(self) -> dict[str, Any]:
         return {"name": self.method, "version": 1, "channels": self.channels}

@@ -31,7 +31,7 @@ from shoal.storage import delete, read_npy, write_npy
 LEAST = 10
 """Fewest rows of a proposal."""
 
-_MOST, _MOST_DEAR = 4_000, 1_000  # rows at unusual distances; half as many others
+_MOST, _MOST_EXPENSIVE = 4_000, 1_000  # rows at unusual distances; half as many others
 _AT_ONCE = 2_048
 _OLD = 0.1  # of a proposal's rows may be old
 _TREES = 3  # the order of visits decides what is cut off first where groups touch
@@ -145,7 +145,7 @@ def _drawn(
     blocks: Iterable[tuple[int, NDArray[np.int64], NDArray[np.bool_]]], context: Context
 ) -> _Sample:
     """Draw rows of each kind, each with the same chance: those with the least random numbers."""
-    most = _MOST_DEAR if context.encoder.needs.dear else _MOST
+    most = _MOST_EXPENSIVE if context.encoder.needs.expensive else _MOST
     kept = [(np.empty(0), np.empty(0, np.int64)) for _ in range(2)]
     room = most // 2, most
     of = [0, 0]
@@ -200,7 +200,7 @@ def _weights(gauge: Gauge, new: _Sample, place: NDArray[np.int64]) -> NDArray[np
 
 def _representatives(context: Context, gauge: Gauge, new: _Sample) -> NDArray[np.int64]:
     """Choose representatives: those that the new rows went to, and any others."""
-    most = _MOST_DEAR if context.encoder.needs.dear else _MOST
+    most = _MOST_EXPENSIVE if context.encoder.needs.expensive else _MOST
     rows, shards = Result(context.run).representatives.rows, new.rows // context.shards.size
     near = [
         judged(context, gauge, number).place_of(new.rows[shards == number])
