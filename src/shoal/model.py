@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from shoal.core.nearest import nearest_of, shortlists_for
 from shoal.core.packing import pack, unpack
 from shoal.core.shortlists import Shortlists
+from shoal.core.votes import vote
 from shoal.edits import Clustering, Curation
 from shoal.engines.prefetch import prefetched
 from shoal.errors import InputError
@@ -295,40 +296,6 @@ def blocks_of(source: Source) -> Shards:
     """Return the ranges of rows to predict at a time."""
     shards = Shards.of(source)
     return replace(shards, size=min(shards.size, _BLOCK_ROWS))
-
-
-def vote(
-    labels: NDArray[np.int32],
-    shares: NDArray[np.float32],
-    distance: NDArray[np.float32],
-    chosen: NDArray[np.int32] | None = None,
-) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-    """Let the nearest representatives vote, weighted by one over the squared distance.
-
-    `labels`, `shares`, `distance`: (n, k), cluster, share (`held_share`) and distance of each row's
-    voters, nearest first.
-    `chosen`: (n,), int32, clusters that are given already; −1 where the vote decides.
-
-    Returns
-    -------
-    cluster : ndarray, shape (n,), int32
-        The one with most votes, the nearest of equals, unless it is given.
-    confidence : ndarray, shape (n,), float32
-        Its part of the votes, each voter counted by its own share.
-    """
-    nearest = distance[:, :1].astype(np.float64)
-    floor = np.maximum(nearest * 1e-3, np.finfo(np.float32).tiny)
-    votes = (floor / np.maximum(distance, floor)) ** 2
-    same = labels[:, :, None] == labels[:, None, :]
-    for_each = (same * votes[:, None, :]).sum(axis=2)
-    best = for_each.argmax(axis=1)
-    rows = np.arange(len(labels))
-    winner, mine = labels[rows, best], same[rows, best]
-    if chosen is not None:
-        winner = np.where(chosen >= 0, chosen, winner)
-        mine = labels == winner[:, None]
-    sure = (mine * votes * shares).sum(axis=1) / votes.sum(axis=1)
-    return winner, sure.astype(np.float32)
 
 
 def _is_one(given: tuple[int, ...], kind: str, shape: tuple[int, ...]) -> bool:

@@ -30,6 +30,19 @@ def test_the_residual_is_what_the_projection_leaves_out():
     assert residual(full, features, full.apply(features)).max() < 1e-4
 
 
+def test_small_residuals_are_those_of_the_difference():
+    features = DRAW.normal(size=(500, 6)) * [1, 1, 1, 0.05, 0.002, 1e-5]
+    features = (features * np.geomspace(1e-3, 1, 500)[:, None] ** [0, 0, 0, 1, 1, 1] + 5).astype(
+        "f4"
+    )
+    projection = fit_projection(Moments.of(features), 3)
+    vectors = projection.apply(features)
+    missed = projection.centred(features) - vectors @ projection.directions
+    expected = np.linalg.norm(missed, axis=1)
+    assert expected.min() < 1e-3 < 0.03 < expected.max()
+    assert np.allclose(residual(projection, features, vectors), expected, rtol=2e-3, atol=1e-6)
+
+
 def test_quarantined_rows_are_zero_and_not_good(fitted, blobs):
     blobs[4] = np.nan
     project = fitted(blobs).stage("project")

@@ -8,11 +8,13 @@ Learning in a Random World", 2005).
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 import scipy
+from numba import njit
 from numpy.typing import NDArray
 
 REACH = 3
@@ -69,13 +71,27 @@ def row_scores(
     relative
         False to use the second score twice, if projected rows alone are not informative enough.
     """
-    distances, weights, scales = distances[:, :REACH], weights[:, :REACH], scales[:, :REACH]
-    before = np.cumsum(weights, axis=1, dtype=np.int64) - weights
-    counted = np.clip(REACH - before, 0, weights)
-    reach = (distances * counted).sum(axis=1) / np.maximum(counted.sum(axis=1), 1)
-    whole = np.hypot(reach, left)
-    scale = np.exp(_DENSITY * np.log(scales).mean(axis=1))
-    return np.stack([reach / scale if relative else whole, whole], axis=1).astype(np.float32)
+    scores = np.empty((len(distances), 2), np.float32)
+    near = (distances[:, :REACH], np.float32), (weights[:, :REACH], np.int64)
+    given = (*near, (scales[:, :REACH], np.float32), (left, np.float32))
+    _score(*(np.asarray(array, kind) for array, kind in given), relative, scores)
+    return scores
+
+
+@njit(cache=True, nogil=True)
+def _score(distances, weights, scales, left, relative, scores):  # type: ignore[no-untyped-def]
+    near = distances.shape[1]
+    for i in range(len(distances)):
+        total, logs, counted = 0.0, 0.0, 0
+        for j in range(near):
+            rows = min(weights[i, j], REACH - counted)
+            total += distances[i, j] * rows
+            counted += rows
+            logs += np.log(np.float64(scales[i, j]))
+        reach = total / max(counted, 1)
+        whole = math.hypot(reach, left[i])
+        scores[i, 0] = reach / math.exp(_DENSITY * logs / near) if relative else whole
+        scores[i, 1] = whole
 
 
 @dataclass(frozen=True)

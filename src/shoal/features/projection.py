@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 from scipy.linalg import eigh
 
@@ -139,6 +140,16 @@ class Projection:
         """Return features without their mean, as exact as float32 has the difference."""
         mean, _, rest = self._rounded
         return np.asarray(features - mean, np.float32) - rest
+
+    def squares(
+        self, features: NDArray, vectors: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the squared length of centred features, and how much of it is left out, (n,)."""
+        mean, _, rest = self._rounded
+        weights = 1 / np.einsum("ij,ij->j", self.matrix, self.matrix)
+        found = np.empty(len(features)), np.empty(len(features))
+        _squares(features, mean, rest, vectors, weights, *found)
+        return found
 
     @cached_property
     def directions(self) -> NDArray[np.float32]:
@@ -293,3 +304,16 @@ def _moments_of_block(features: NDArray, weights: NDArray | None) -> Moments:
     rows -= mean
     rows *= np.sqrt(factors)[:, None]
     return Moments(len(rows), total, mean, rows.T @ rows)
+
+
+@njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"})
+def _squares(features, mean, rest, vectors, weights, lengths, outside):  # type: ignore[no-untyped-def]
+    """Fill squared lengths: as directions are orthogonal, what is inside is a sum of squares."""
+    for i in range(len(features)):
+        length = inside = 0.0
+        for j in range(features.shape[1]):
+            step = np.float64(features[i, j] - mean[j] - rest[j])
+            length += step * step
+        for j in range(vectors.shape[1]):
+            inside += np.float64(vectors[i, j]) ** 2 * weights[j]
+        lengths[i], outside[i] = length, length - inside

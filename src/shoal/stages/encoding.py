@@ -15,6 +15,7 @@ from shoal.stages.rows import Rows
 from shoal.storage import StageFolder, read_table
 
 _BLOCK = 4 * PROJECTED  # rows that are encoded at a time
+_CLEAR = 1e-3  # of the squared length: from here on, the difference of squares is right to 1e-3
 
 
 def encode_good(
@@ -122,12 +123,14 @@ def residual(
 
     A row unlike any fitted one may be projected among them, but has a large residual.
     """
-    left = np.empty(len(features), np.float32)
-    for a in range(0, len(features), PROJECTED):
-        part = slice(a, a + PROJECTED)
-        missed = projection.centred(features[part])
-        missed -= vectors[part] @ projection.directions
-        left[part] = np.sqrt(np.einsum("ij,ij->i", missed, missed))
+    lengths, outside = projection.squares(features, vectors)
+    left = np.sqrt(np.maximum(outside, 0)).astype(np.float32)
+    doubtful = np.flatnonzero(outside < _CLEAR * lengths)
+    for a in range(0, len(doubtful), PROJECTED):
+        rows = doubtful[a : a + PROJECTED]
+        missed = projection.centred(features[rows])
+        missed -= vectors[rows] @ projection.directions
+        left[rows] = np.sqrt(np.einsum("ij,ij->i", missed, missed))
     return left
 
 
