@@ -166,11 +166,13 @@ def _list_of(cells: Cells, cell: int, length: int) -> NDArray[np.int64]:
     """Places in `cells.members` of the centres nearest to a cell, ascending."""
     start, stop = cells.start[cell : cell + 2]
     tried, length = _tried(cells, cell, length)
-    order = cells.halves[tried] - cells.members[tried] @ cells.centres[cell]
+    members, half = cells.members.take(tried, axis=0), cells.halves[start:stop]
     if stop > start:
-        own, half = cells.members[start:stop], cells.halves[start:stop]
-        order = cells.halves[tried] + (half[:, None] - own @ cells.members[tried].T).min(axis=0)
+        apart = half[:, None] - cells.members[start:stop] @ members.T
+        order = cells.halves[tried] + apart.min(axis=0)
         order[(tried >= start) & (tried < stop)] = -np.inf
+    else:
+        order = cells.halves[tried] - members @ cells.centres[cell]
     return np.sort(tried[np.argpartition(order, length - 1)[:length]])
 
 
