@@ -1,4 +1,4 @@
-"""What edits stand on: the base cut of a fit, and the representative that decides each row."""
+"""The basis of edits: the base cut of a fit, and the representative of each row."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ _VERSION = 1
 class Base:
     """A cut that edits start from."""
 
-    k: int  # How many clusters
+    k: int  # number of clusters
     labels: NDArray[np.int32]  # (m,) int32 cluster id of each representative
-    count: Callable[[], NDArray[np.int64]]  # Gives `counts` when they are first needed
+    count: Callable[[], NDArray[np.int64]]  # computes `counts` on first use
 
     @cached_property
     def counts(self) -> NDArray[np.int64]:
@@ -34,7 +34,7 @@ class Base:
 
 
 def fit_fingerprint(tree: str, assign: str) -> str:
-    """Return the fingerprint of a fit, on which edits stand, from those of two of its stages."""
+    """Return the fingerprint of a fit, for its edits, from those of two stages."""
     return fingerprint(_VERSION, tree, assign)
 
 
@@ -54,7 +54,7 @@ class Ground:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Changes whenever representatives, tree or places of the rows do."""
+        """Changes with the representatives, the tree and the assignment of rows."""
         run = self.result.run
         return fit_fingerprint(*(run.stage(s).receipt.fingerprint for s in ("tree", "assign")))
 

@@ -1,8 +1,8 @@
-"""Edits carried over from an earlier fit to a new one, each where it still makes sense.
+"""Edits carried over from an earlier fit to a new one.
 
-A cluster of the earlier fit *is* one of the new fit when each has more than half of its rows in
-the other. Edits are done again in their order, on the clusters that are meant; what a new fit
-shows already, or what has lost its clusters, is left out, with the reason in the log.
+Two clusters correspond if each has more than half of its rows in the other. Edits are repeated in
+order on corresponding clusters; those without effect or without such a cluster are skipped, with
+the reason in the log.
 """
 
 from __future__ import annotations
@@ -24,15 +24,14 @@ from shoal.errors import InputError
 
 @dataclass(frozen=True)
 class Carried:
-    edits: int  # How many there were in effect
-    skipped: tuple[tuple[str, str], ...]  # Those that were not done, in words, each with the reason
+    edits: int  # number of active edits
+    skipped: tuple[tuple[str, str], ...]  # skipped edits, described, each with the reason
 
 
 def carry_over(before: Curation, after: Curation) -> Carried:
-    """Do the edits of an earlier run again on a new one: all that make sense, or on failure none.
+    """Repeat the edits of an earlier run on a new one; on failure none.
 
-    Nothing is dropped without a word: what could not be done is in the new log as ``skipped``,
-    with the reason.
+    Edits that cannot be repeated are logged as ``skipped``, with the reason.
     """
     carrier = Carrier(before, after, Bridge.between(before.ground, after.ground))
     done = len(before.done)
@@ -42,7 +41,7 @@ def carry_over(before: Curation, after: Curation) -> Carried:
 
 
 class Carrier:
-    """Does the edits again, and keeps what the clusters are called in the new run."""
+    """Repeats edits, and tracks the ids of clusters in the new run."""
 
     def __init__(self, before: Curation, after: Curation, bridge: Bridge) -> None:
         self.after, self.bridge = after, bridge
@@ -67,18 +66,18 @@ class Carrier:
         self.do("skipped", what=what, why=why)
 
     def do(self, op: str, **request: Any) -> Entry:
-        """Do an edit on the new run, signed by who made it on the earlier one."""
+        """Make an edit on the new run, with the author of the original."""
         author = "" if self._entry is None else self._entry.author
         return self.after.do(op, author=author, **request)
 
     def match(self, was: State) -> None:
-        """Find the new clusters that the earlier ones are."""
+        """Match the earlier clusters to new ones."""
         self.ids = {}
         for cluster in was.clusters:
             self.know(cluster, was.of_representative == cluster)
 
     def know(self, cluster: int, old: NDArray[np.bool_]) -> None:
-        """Note which new cluster an earlier one is, if any."""
+        """Match an earlier cluster to a new one, if any."""
         there, total, own = self.spread(old)
         if there and total:
             best = max(there, key=lambda c: there[c])
@@ -86,7 +85,7 @@ class Carrier:
                 self.ids[cluster] = best
 
     def spread(self, old: NDArray[np.bool_]) -> tuple[dict[int, int], int, dict[int, int]]:
-        """Count rows of an earlier cluster: by new cluster, in all; and all rows of those."""
+        """Count an earlier cluster's rows by new cluster and in total, and those clusters' rows."""
         shared = self.bridge.shared(old)
         labels = self.after.state.of_representative
         top = int(labels.max()) + 1

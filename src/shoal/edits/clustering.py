@@ -1,4 +1,4 @@
-"""A clustering as it leaves a run: a cut of the tree, or what edits made of it."""
+"""The clustering of a run: a cut of the tree, with or without edits."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ class Clustering(Tabular):
     """Clusters of all rows of a run; build it with `chosen`."""
 
     result: Result
-    cut: int  # The K of the cut that it is, or that the edits started from
+    cut: int  # K of the cut, or of the one that the edits started from
     # (m,) int32 cluster of each representative: that of most of its rows
     of_representative: NDArray[np.int32]
-    state: State | None = None  # What the edits lead to, None where none are in it
-    seq: int = 0  # The entry of the log up to which it goes
+    state: State | None = None  # None without edits
+    seq: int = 0  # last log entry included
 
     @classmethod
     def chosen(
@@ -43,10 +43,10 @@ class Clustering(Tabular):
         layer: int | None = None,
         k: int | None = None,
     ) -> Clustering:
-        """Return the clustering that is meant.
+        """Return the edited clustering, or a cut of the tree.
 
-        With a curation, that is the edited one if any edit is in effect, and neither another
-        layer nor another K than the edits started from is asked for; else the tree's own cut.
+        The edited one needs a curation with active edits, and no other layer or K than they
+        started from.
         """
         chosen = result.chosen_k(layer, k)
         if curation is not None:
@@ -63,7 +63,7 @@ class Clustering(Tabular):
 
     @property
     def names(self) -> dict[int, str]:
-        """The names of the clusters that have one."""
+        """Names of the clusters that have one."""
         clusters = {} if self.state is None else self.state.clusters
         return {c.id: c.name for c in clusters.values() if c.name is not None}
 
@@ -75,7 +75,7 @@ class Clustering(Tabular):
 
     @property
     def ids(self) -> list[int]:
-        """The clusters in the order of the tree; those that edits left empty are left out."""
+        """Non-empty clusters in tree order."""
         return list(self._places)
 
     @property
@@ -105,9 +105,9 @@ class Clustering(Tabular):
 
     @cached_property
     def _places(self) -> dict[int, int]:
-        """A place in leaf order for each cluster, ascending: in the middle of its leaves.
+        """The median leaf position of each cluster, ascending.
 
-        Clusters of moved rows only lie where the representatives of the rows do.
+        For clusters of moved rows only, that of the rows' representatives.
         """
         tree = self.result.tree
         labels = self.of_representative[tree.order]
@@ -128,8 +128,8 @@ class Clustering(Tabular):
     def linkage(self) -> list[tuple[int, int, float]]:
         """Return the merges above the clusters, lowest first: left, right, excess.
 
-        Clusters are 0 .. k − 1 in the order of `ids`; the t-th merge makes cluster k + t. A
-        cluster that edits put together stands in the tree where the middle of it is.
+        Clusters are 0 .. k − 1 in the order of `ids`; the t-th merge makes cluster k + t. An edited
+        cluster is placed at its median leaf.
         """
         return linkage_of(self.result.tree, list(self._places.values()))
 
@@ -222,10 +222,7 @@ def linkage_of(tree: Tree, places: list[int]) -> list[tuple[int, int, float]]:
 
 
 def texts_of(labels: NDArray[np.int32], texts: Mapping[int, str]) -> Any:
-    """Return what is said of each row's cluster, as a dictionary-encoded Arrow array.
-
-    `labels`: (n,) cluster of each row.
-    """
+    """Return the text of each row's cluster as a dictionary-encoded Arrow array."""
     import pyarrow as pa
 
     ids = sorted(texts)

@@ -20,11 +20,11 @@ _EVERY = 64
 class Changes:
     """What changed since an entry of the log."""
 
-    seq: int  # The last entry taken in
-    entries: tuple[Entry, ...]  # Those since then
-    changed: tuple[int, ...]  # Clusters that are new or were changed, and are there now
-    gone: tuple[int, ...]  # Clusters that were there and are not now, or were made and undone
-    everything: bool  # True when edits start from another cut: all clusters are others
+    seq: int  # last entry read
+    entries: tuple[Entry, ...]  # the entries since
+    changed: tuple[int, ...]  # new or changed clusters that exist now
+    gone: tuple[int, ...]  # removed clusters, and those created and undone
+    everything: bool  # edits restarted from another cut
 
 
 @dataclass
@@ -35,7 +35,7 @@ class _Step:
 
 
 class History:
-    """The edits in effect, oldest first, and those undone, which a new edit makes out of reach."""
+    """The active edits, oldest first, and undone ones, which a new edit discards."""
 
     def __init__(self, first: Callable[[], State], ground: Ground) -> None:
         self._ground = ground
@@ -44,11 +44,11 @@ class History:
         self._undone: list[_Step] = []
         self.touched: dict[int, Touched] = {}
         self.fresh = 0
-        self._burn(self._first)
+        self._reserve(self._first)
 
     @property
     def seq(self) -> int:
-        """The last entry that was taken in, 0 for none."""
+        """The last entry read, 0 for none."""
         return next(reversed(self.touched), 0)
 
     @property
@@ -61,16 +61,16 @@ class History:
 
     @property
     def undone(self) -> list[Entry]:
-        """The edits that can be done again, the next one first."""
+        """The edits that can be redone, the next one first."""
         return [step.entry for step in reversed(self._undone)]
 
     def steps(self) -> Iterator[tuple[Entry, State, State]]:
-        """Go through the edits in effect: the entry, the state before it, the state after."""
+        """Iterate over the active edits: entry, state before, state after."""
         for number, step in enumerate(self._done):
             yield step.entry, self._state(number), self._state(number + 1)
 
     def checked(self, draft: Draft) -> Callable[[Entry], None]:
-        """Try a draft; give what takes its entry in once that is in the log."""
+        """Apply a draft tentatively; return a function that records its entry when it is logged."""
         if draft.op in ("undo", "redo"):
             n = int(draft.facts["n"])
             there = len(self._done if draft.op == "undo" else self._undone)
@@ -90,7 +90,7 @@ class History:
         self.checked(Draft(entry.op, entry.facts, rows))(entry)
 
     def changes(self, new: list[Entry]) -> Changes:
-        """Return what some entries, the last ones, changed."""
+        """Return what the latest entries changed."""
         there, sets = self.state.clusters, [self.touched[entry.seq] for entry in new]
         everything = any(ids is None for ids in sets)
         ids = set(there) if everything else set().union(*(s for s in sets if s))
@@ -98,7 +98,7 @@ class History:
         return Changes(self.seq, tuple(new), changed, tuple(sorted(ids - set(there))), everything)
 
     def refuse_conflict(self, draft: Draft, since: list[Entry]) -> None:
-        """Raise when a cluster of the draft was changed by an entry that its maker had not seen."""
+        """Raise ConflictError if an unseen entry changed a cluster of the draft."""
         touches = OPERATIONS[draft.op].touches
         for entry in since:
             ids = self.touched[entry.seq]
@@ -113,11 +113,11 @@ class History:
                 )
 
     def _add(self, entry: Entry, state: State, touched: Touched) -> None:
-        """Put an edit into effect; those undone are out of reach from now on."""
+        """Activate an edit, and discard undone ones."""
         self._done.append(_Step(entry, touched, state))
         self._undone.clear()
         self.touched[entry.seq] = touched
-        self._burn(state)
+        self._reserve(state)
         old = len(self._done) - _LATEST
         if old > 0 and old % _EVERY:
             self._done[old - 1].state = None
@@ -134,12 +134,12 @@ class History:
         everything = any(step.touched is None for step in moved)
         self.touched[entry.seq] = None if everything else frozenset(touched)
 
-    def _burn(self, state: State) -> None:
-        """Never give an id out twice, not even that of a cluster that was undone."""
+    def _reserve(self, state: State) -> None:
+        """Reserve all ids, including those of undone clusters."""
         self.fresh = max(self.fresh, max(state.clusters) + 1)
 
     def _state(self, count: int) -> State:
-        """Return the state after the first `count` edits, from the nearest one that is kept."""
+        """Return the state after the first `count` edits, replayed from the nearest stored one."""
         start = count
         while start and self._done[start - 1].state is None:
             start -= 1

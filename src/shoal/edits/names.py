@@ -1,4 +1,4 @@
-"""Names of clusters: which are free, and what a merge would be called."""
+"""Names of clusters: checks, and the name of a merged cluster."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _LONGEST_NAME = 200
 
 
 def clean_name(name: str) -> str:
-    """Return a name as it is kept: composed characters, no control characters, single spaces.
+    """Normalise a name: composed characters, no control characters, single spaces.
 
     >>> clean_name("  tabby  cats ")
     'tabby cats'
@@ -35,10 +35,10 @@ def stored(text: str) -> str:
 
 
 def proposed(state: State, clusters: Iterable[int], into: int | None = None) -> Proposal:
-    """Work out a merge: the id that stays, the name, the rows.
+    """Plan a merge: the id, name and rows of the result.
 
-    The cluster `into` keeps its id, by default the largest. Its name stays, or the largest
-    named one's where it has none; notes are put one under the other.
+    The cluster `into`, by default the largest, keeps its id, and its name or else that of the
+    largest named one; notes are joined.
     """
     ids = tuple(dict.fromkeys(state.existing(c) for c in clusters))
     sizes = state.sizes
@@ -56,7 +56,7 @@ def proposed(state: State, clusters: Iterable[int], into: int | None = None) -> 
 
 
 def refuse_taken(state: State, name: str | None, own: tuple[int, ...] = ()) -> None:
-    """Raise when a cluster but those of `own` has the name, whatever the case of its letters."""
+    """Raise NameTakenError if a cluster outside `own` has the name, ignoring case."""
     if name is None:
         return
     for other in state.clusters.values():

@@ -1,7 +1,7 @@
-"""The state that edits lead to: a map from representatives to clusters, and moved rows.
+"""The state after edits: the cluster of each representative, and moved rows.
 
-Pure: a state and an edit give a state. States share what an edit leaves alone, so many of them
-can be kept, and undoing is going back to an earlier one.
+States are immutable and share unchanged data, so that many can be kept; undo returns to an earlier
+one.
 """
 
 from __future__ import annotations
@@ -20,65 +20,61 @@ from shoal.edits.errors import LockedError
 from shoal.errors import InputError
 
 Touched = frozenset[int] | None
-"""The clusters that an edit changed, made or took away; None for all of them."""
+"""The clusters that an edit changed, created or removed; None for all of them."""
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """What people said of a cluster."""
+    """A cluster with its annotations."""
 
-    id: int  # Stays with it for ever; editing others never changes it
-    # As given; None and empty at first
+    id: int  # never changed by edits of other clusters
     name: str | None = None
     note: str = ""
     mark: str | None = None  # ``"good"``, ``"junk"``, or None
-    locked: bool = False  # Whether it refuses edits
+    locked: bool = False  # edits are refused
 
 
 @dataclass(frozen=True)
 class Answers:
-    """What a quiz found of a cluster: rows that belong to it, and rows that do not.
-
-    `rows` is how many rows the cluster had; `stale` tells that it changed since.
-    """
+    """Answers of a quiz on a cluster: rows that belong to it, and rows that do not."""
 
     right: tuple[int, ...]
     wrong: tuple[int, ...]
-    rows: int
-    stale: bool = False
+    rows: int  # size of the cluster then
+    stale: bool = False  # the cluster was changed since
 
 
 @dataclass(frozen=True)
 class State:
-    """A clustering as edits left it."""
+    """A clustering after edits."""
 
     base: Base  # The cut that they started from
     clusters: Mapping[int, Cluster]  # All of them by id, ascending
-    # (m,) cluster of each representative, and of the rows that it decides, but for those moved
+    # (m,) cluster of each representative and of its rows, except moved ones
     of_representative: NDArray[np.int32]
-    # (r,) the rows that were moved themselves, sorted, their clusters, and their representatives
+    # (r,) single moved rows, sorted, their clusters, and their representatives
     rows: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
     row_cluster: NDArray[np.int32] = field(default_factory=lambda: np.empty(0, np.int32))
     row_place: NDArray[np.int32] = field(default_factory=lambda: np.empty(0, np.int32))
-    # Pairs of clusters (smaller id first) that a person said to be different
+    # Pairs of clusters (smaller id first) that a person declared different
     apart: frozenset[tuple[int, int]] = frozenset()
-    whole: frozenset[int] = frozenset()  # Clusters that a person said to be one thing
-    answers: Mapping[int, Answers] = field(default_factory=dict)  # Of the last quiz on each
+    whole: frozenset[int] = frozenset()  # clusters that a person declared to be one
+    answers: Mapping[int, Answers] = field(default_factory=dict)  # of the last quiz on each
 
     @cached_property
     def own_rows(self) -> NDArray[np.int64]:
-        """Rows of each representative that are in its cluster, (m,)."""
+        """Rows of each representative that were not moved to another cluster, (m,)."""
         away = self.row_place[self.row_cluster != self.of_representative[self.row_place]]
         return self.base.counts - np.bincount(away, minlength=len(self.base.counts))
 
     @cached_property
     def foreign(self) -> NDArray[np.bool_]:
-        """Which of the moved rows are not in the cluster of their representative, (r,)."""
+        """True for moved rows outside the cluster of their representative, (r,)."""
         return np.asarray(self.row_cluster != self.of_representative[self.row_place])
 
     @cached_property
     def sizes(self) -> dict[int, int]:
-        """Rows of each cluster; exact, also when there are none."""
+        """Rows of each cluster."""
         top = max(self.clusters) + 1
         sizes = np.zeros(top, np.int64)
         np.add.at(sizes, self.of_representative, self.own_rows)
@@ -87,10 +83,9 @@ class State:
 
     @cached_property
     def voted(self) -> NDArray[np.int32]:
-        """The cluster that most rows of each representative are in, (m,) int32.
+        """The cluster of most rows of each representative, (m,) int32, used to assign new rows.
 
-        By this new rows are placed. Its own where as many are in another; so it is where it
-        decides no row.
+        In a tie, and without rows, it is the representative's own cluster.
         """
         labels = self.of_representative.copy()
         top = max(self.clusters) + 1
@@ -105,11 +100,7 @@ class State:
         return labels
 
     def labels_of(self, rows: NDArray[np.int64], places: NDArray[np.int32]) -> NDArray[np.int32]:
-        """Return the clusters of rows, −1 where quarantined.
-
-        `rows`: (n,) int64, sorted.
-        `places`: (n,) the representatives that decide them.
-        """
+        """Return the clusters of sorted rows, given their representatives; −1 for quarantined."""
         labels = np.append(self.of_representative, np.int32(-1))[places]
         if len(self.rows) and len(rows):
             low, high = np.searchsorted(self.rows, [rows[0], rows[-1] + 1])
@@ -125,9 +116,9 @@ class State:
         stale: tuple[int, ...] = (),
         **more: Any,
     ) -> State:
-        """Return a state with some clusters new or changed, and some gone.
+        """Return a state with new, changed and removed clusters, and other fields changed (`more`).
 
-        Answers on the clusters of `stale` are marked as out of date; `more` are other fields.
+        Quiz answers on the clusters `stale` are marked as out of date.
         """
         kept = {c: cluster for c, cluster in self.clusters.items() if c not in gone}
         kept.update((c.id, c) for c in clusters)
@@ -147,7 +138,7 @@ class State:
         return found
 
     def editable(self, cluster: Any) -> int:
-        """Check that a cluster is there and not locked, and return its id."""
+        """Check that a cluster exists and is not locked, and return its id."""
         found = self.existing(cluster)
         self.refuse_locked(found)
         return found
@@ -160,7 +151,7 @@ class State:
     def refuse_elsewhere(
         self, rows: NDArray[np.int64], places: NDArray[np.int32], cluster: int
     ) -> None:
-        """Raise for a row that is not in a cluster; rows and places as for `labels_of`."""
+        """Raise InputError for a row outside a cluster; rows and places as in `labels_of`."""
         elsewhere = rows[self.labels_of(rows, places) != cluster]
         if len(elsewhere):
             raise InputError(f"row {elsewhere[0]} is not in cluster {cluster}")
@@ -176,7 +167,7 @@ def whole_number(value: Any, what: str) -> int:
 
 
 def same_rows(one: State, other: State) -> bool:
-    """Return whether all rows are in the same clusters, whatever these are called or marked."""
+    """Return whether all rows are in the same clusters, regardless of names and marks."""
     arrays = ("of_representative", "rows", "row_cluster", "row_place")
     return list(one.clusters) == list(other.clusters) and all(
         np.array_equal(getattr(one, name), getattr(other, name)) for name in arrays

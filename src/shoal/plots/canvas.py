@@ -1,4 +1,4 @@
-"""Axes to draw on, files to save them in, and what all pictures share."""
+"""Axes, files and helpers shared by all plots."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def new_axes(ax: Axes | None, width: float, height: float, solid: bool = False) 
 
 
 def figure_class() -> type[Figure]:
-    """Return matplotlib's figures, or raise where it is not installed."""
+    """Import matplotlib's figures, or raise MissingExtraError."""
     try:
         from matplotlib.figure import Figure
     except ModuleNotFoundError:
@@ -58,13 +58,13 @@ def figure_class() -> type[Figure]:
 
 
 def check_form(path: Path) -> None:
-    """Raise for a file whose ending names no form of a picture."""
+    """Raise InputError for a file with an unknown extension."""
     if path.suffix.lower() not in FORMS:
         raise InputError(f"-o {path}: give a name that ends in {', '.join(FORMS)}")
 
 
 def save(ax: Axes, path: Path) -> None:
-    """Write the figure of axes as a file: the same bytes each time."""
+    """Save the figure of axes, reproducibly."""
     check_form(path)
     write_bytes(path, encoded(ax, path.suffix.lower()[1:]))
 
@@ -83,7 +83,7 @@ def encoded(ax: Axes, form: str) -> bytes:
 
 
 def plain(text: str, longest: int = _LONGEST) -> str:
-    r"""Return text that is shown as it is: short, on one line, without formulas.
+    r"""Escape text for display: short, on one line, without formulas.
 
     A number at its end, by which clusters of one class are told apart, is kept.
 
@@ -109,14 +109,14 @@ def write(
 
 
 def headline(ax: Axes, title: str, below: str = "") -> None:
-    """Write the title, and what is to be known of the picture in smaller letters under it."""
+    """Write the title, and a remark in smaller letters below it."""
     ax.set_title(title, loc="left", color=INK, fontsize=12, pad=22 if below else 8)
     if below:
         write(ax, below, (0, 1), (0, 8), "axes fraction", color=MUTED, fontsize=8.5)
 
 
 def clean(ax: Axes, grid: Literal["", "x", "y", "both"] = "") -> None:
-    """Leave the axes at the left and below; lines of a grid along ``x``, ``y`` or both."""
+    """Keep only the left and bottom axes; grid lines along ``x``, ``y`` or both."""
     ax.spines[["top", "right"]].set_visible(False)
     ax.spines[["left", "bottom"]].set_color(MUTED)
     ax.tick_params(colors=MUTED, labelsize=9, labelcolor=INK)
@@ -132,7 +132,7 @@ def bare(ax: Axes) -> None:
 
 
 def colours(count: int) -> NDArray[np.float64]:
-    """Return one colour a cluster, the largest first, (count, 3) from 0 to 1."""
+    """Return a colour for each cluster, (count, 3) from 0 to 1."""
     from matplotlib.colors import hsv_to_rgb, to_rgb
 
     first = [to_rgb(colour) for colour in _FIRST[:count]]
@@ -143,7 +143,7 @@ def colours(count: int) -> NDArray[np.float64]:
 
 
 def mosaic(tiles: NDArray[np.uint8], across: int, gap: tuple[float, float]) -> NDArray[np.uint8]:
-    """Put square tiles (n, s, s, C) into rows on white; gaps (down, across) in sides of a tile."""
+    """Arrange square tiles (n, s, s, C) in rows on white; gaps (down, across) in tile sides."""
     n, side = tiles.shape[:2]
     step_y, step_x = (side + round(side * g) for g in gap)
     down = -(-n // across)
@@ -160,5 +160,5 @@ def show_image(ax: Axes, page: NDArray[np.uint8], sharp: bool) -> None:
 
 
 def column_width(words: Sequence[str], least: float = 0.6, each: float = 0.085) -> float:
-    """Return about how many inches the longest of some words takes."""
+    """Return the approximate width of the longest word in inches."""
     return max(least, each * max((len(word) for word in words), default=0))

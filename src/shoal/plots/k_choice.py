@@ -1,4 +1,4 @@
-"""The picture of a choice of K: elbow, silhouette with its knives, and the other criteria."""
+"""The plot of a choice of K: elbow, silhouettes and the other criteria."""
 
 from __future__ import annotations
 

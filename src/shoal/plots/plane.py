@@ -92,14 +92,14 @@ def _coordinates(
 
 
 def has_own_map(result: Result, seed: int | None = None) -> bool:
-    """Return whether the map that the explorer draws is stored; by default for the fit's seed."""
+    """Return whether the explorer's map is stored; by default for the fit's seed."""
     seed = int(result.run.settings.get("seed", 0)) if seed is None else seed
     made_from = map_fingerprint(leaves_fingerprint(result.run), seed)
     return result.run.stage(NAME).is_done(made_from)
 
 
 def _own_map(scene: Scene, seed: int) -> NDArray[np.float64]:
-    """Return the map that the explorer draws, stored or made now, a place a representative."""
+    """Return the explorer's map, stored or computed, one place per representative."""
     result = scene.result
     order = result.tree.order
     if has_own_map(result, seed):
@@ -130,7 +130,7 @@ def _components(
 def _name_clusters(
     ax: Axes, scene: Scene, xy: NDArray[np.float64], places: NDArray[np.int64]
 ) -> None:
-    """Write each cluster's name at its middle, the largest first, unless another one is there.
+    """Write each cluster's name at its centre, the largest first, unless it would overlap.
 
     Above it is its most typical image, where rows have images.
     """

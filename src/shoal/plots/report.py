@@ -1,4 +1,4 @@
-"""The pictures that suit a run, as its report shows them."""
+"""The plots in the report of a run."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _OF_METHODS = {"dbscan": "k-distance", "optics": "reachability"}
 def report_pictures(
     run: FittedRun, raw: bool = False, **cut: Unpack[CutKeywords]
 ) -> tuple[list[tuple[str, bytes]], str]:
-    """Draw the pictures that suit the rows and the method of a run.
+    """Draw the plots that suit the rows and the method of a run.
 
     Returns
     -------

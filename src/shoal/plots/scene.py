@@ -1,4 +1,4 @@
-"""What is drawn: the clusters of a run, with their names, sizes and colours."""
+"""The clusters of a run as they are drawn, with names, sizes and colours."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from shoal.stages.result import Result
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """A run and the clusters of it that are drawn."""
+    """A run and its clusters to draw."""
 
     run: FittedRun
     clustering: Clustering
@@ -70,12 +70,12 @@ class Scene:
         return found
 
     def title(self, cluster: int, longest: int = 24) -> str:
-        """Return what a cluster is called: its name, or its number."""
+        """Return a cluster's name, or its number."""
         name = self.clustering.names.get(cluster)
         return plain(name, longest) if name else str(cluster)
 
     def checked(self, cluster: int) -> int:
-        """Return a cluster that there is."""
+        """Check that a cluster exists, and return it."""
         if cluster not in self.sizes:
             known = ", ".join(map(str, self.clusters[:8]))
             raise InputError(f"--cluster {cluster} is none of the clusters: {known}, …")
@@ -90,7 +90,7 @@ class Scene:
         return whole if shown >= k else f"the {shown:,} largest of {whole}"
 
     def typical_rows(self, cluster: int, count: int) -> list[int]:
-        """Return the rows nearest to the middle of a cluster, the nearest first."""
+        """Return the rows nearest to the mean of a cluster, nearest first."""
         mine = np.flatnonzero(self.clustering.of_representative == cluster)
         found = middle_rows(self.result.representatives, mine, count - 1)
         state = self.clustering.state
@@ -100,7 +100,7 @@ class Scene:
         return [int(row) for row in moved[:count]]
 
     def drawn_rows(self, cluster: int, count: int) -> list[int]:
-        """Return rows from all over a cluster, as often as representatives stand for rows."""
+        """Return a weighted sample of rows of a cluster."""
         mine = np.flatnonzero(self.clustering.of_representative == cluster)
         ends = np.cumsum(self.result.counts[mine])
         if not len(mine) or ends[-1] == 0:
@@ -111,7 +111,7 @@ class Scene:
         return [int(row) for row in self.result.representatives.rows[chosen]]
 
     def sample(self, most: int) -> NDArray[np.int64]:
-        """Return up to so many representatives, from all along the tree."""
+        """Return up to `most` representatives, evenly spread over the tree."""
         order = np.asarray(self.result.tree.order, np.int64)
         if len(order) > most:
             order = order[np.linspace(0, len(order) - 1, most).astype(np.int64)]
@@ -121,6 +121,6 @@ class Scene:
         return np.asarray(self.result.representatives.vectors[chosen], np.float64)
 
     def places(self, chosen: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return for some representatives where their cluster is among `clusters`; −1 for none."""
+        """Return the index in `clusters` of representatives' clusters; −1 for none."""
         labels: Any = self.clustering.of_representative[chosen]
         return np.array([self.place.get(int(label), -1) for label in labels], np.int64)

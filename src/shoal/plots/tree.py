@@ -23,7 +23,7 @@ _THUMBS = 3
 
 
 def dendrogram(scene: Scene, ax: Axes | None, leaves: int | None) -> Axes:
-    """Draw the splits from the root down, the clearer the further left, and where it is cut.
+    """Draw the splits from the root down, clearer ones further left, and the cut.
 
     The axis is the method's own height where it has a dendrogram, and excess elsewhere.
     """
@@ -79,7 +79,7 @@ def dendrogram(scene: Scene, ax: Axes | None, leaves: int | None) -> Axes:
 
 
 def _leaves(scene: Scene, leaves: int | None) -> Clustering:
-    """Return the clusters at the leaves: some more than are cut, so that the cut is seen."""
+    """Return the clusters at the leaves, more than the cut has, so that it is visible."""
     k, most = scene.clustering.k, scene.result.tree.n_leaves
     if scene.clustering.edited and leaves is None:
         return scene.clustering
@@ -89,7 +89,7 @@ def _leaves(scene: Scene, leaves: int | None) -> Clustering:
 
 
 def _cluster_of_leaves(scene: Scene, clustering: Clustering, ids: list[int]) -> list[int]:
-    """Return for each leaf where the cluster that it lies in is; −1 where it is of several."""
+    """Return the index of the cluster of each leaf; −1 for a leaf of several."""
     found = []
     for leaf in ids:
         mine = np.unique(scene.places(np.flatnonzero(clustering.of_representative == leaf)))
@@ -98,7 +98,7 @@ def _cluster_of_leaves(scene: Scene, clustering: Clustering, ids: list[int]) -> 
 
 
 def _scale(scene: Scene) -> tuple[NDArray[np.float64], str]:
-    """Return how high each split of the tree is, the root first, and what that is."""
+    """Return the height of each split, the root first, and its meaning."""
     excess, heights = scene.result.tree.excess.astype(float), Found(scene.result).heights
     if heights is not None and len(heights) == len(excess):
         return heights[::-1], "distance at which the method joins or parts two clusters"
@@ -106,7 +106,7 @@ def _scale(scene: Scene) -> tuple[NDArray[np.float64], str]:
 
 
 def _cut_line(ax: Axes, scene: Scene, scale: NDArray[np.float64]) -> None:
-    """Draw a line between the last split that the cut takes and the next one."""
+    """Draw a line between the last split of the cut and the next one."""
     k = len(scene.clusters)
     if k != scene.clustering.cut or not 2 <= k <= len(scale):
         return  # edits made other clusters than a cut has

@@ -1,4 +1,4 @@
-"""What an edit operation is."""
+"""Base classes of edit operations."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _LONGEST_SHOWN = 60
 
 @dataclass(frozen=True)
 class Site:
-    """What an edit is planned on: the state, its fit, and the first cluster id that is free."""
+    """What an edit is planned on: the state, its fit, and the first unused cluster id."""
 
     state: State
     ground: Ground
@@ -38,13 +38,12 @@ class Site:
 
 @dataclass(frozen=True)
 class Parameter:
-    """What a request for an edit says, as commands and the page read it."""
+    """A parameter of `plan`, as commands and the page read it."""
 
-    # As `plan` has them
     name: str
     kind: Any  # int, str, bool, list[int], or `ArrayLike` for rows
     help: str
-    default: Any  # ``inspect.Parameter.empty`` where it is required
+    default: Any  # ``inspect.Parameter.empty`` if required
 
     @property
     def required(self) -> bool:
@@ -53,7 +52,7 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Command:
-    """A subcommand of ``shoal edits``: its help, and the arguments of `plan` that it sets."""
+    """A subcommand of ``shoal edits``, with the arguments of `plan` that it sets."""
 
     name: str
     help: str
@@ -61,23 +60,17 @@ class Command:
 
 
 class Operation(ABC):
-    """One kind of edit.
+    """One kind of edit."""
 
-    Attributes
-    ----------
-    restarts
-        Whether the clusters after it have nothing to do with those before it.
-    """
-
-    name: str  # As the log has it
-    # The subcommands of ``shoal edits`` that do it. What `plan` takes besides becomes arguments, or
-    # options where it has a default.
+    name: str  # in the log
+    # Its subcommands of ``shoal edits``; other parameters of `plan` become arguments, or options if
+    # they have a default.
     commands: tuple[Command, ...] = ()
-    restarts = False
+    restarts = False  # it replaces all clusters
 
     @cached_property
     def parameters(self) -> tuple[Parameter, ...]:
-        """What `plan` takes besides the site."""
+        """Parameters of `plan` besides the site."""
         hints = get_type_hints(self.plan, include_extras=True)
         _, *taken = inspect.signature(self.plan).parameters.values()
         return tuple(
@@ -87,13 +80,13 @@ class Operation(ABC):
 
     @abstractmethod
     def plan(self, site: Site, *args: Any, **kwargs: Any) -> Draft:
-        """Check what is wanted and resolve it, so that a replay has nothing to decide."""
+        """Check and resolve a request, so that a replay is deterministic."""
 
     def apply(self, state: State, facts: Any, rows: Any, ground: Ground) -> State:
         return state
 
     def touches(self, state: State, facts: Any, rows: Any, ground: Ground) -> Touched:
-        """Return the clusters that it changes, makes or takes away; None for all."""
+        """Return the clusters that it changes, creates or removes; None for all."""
         if self.restarts:
             return None
         ids = facts["clusters"] if "clusters" in facts else [facts["cluster"]]
@@ -101,18 +94,18 @@ class Operation(ABC):
 
     @abstractmethod
     def describe(self, facts: Any, called: Callable[[int], str], noun: str) -> str:
-        """Return what it did: ``Merged Cluster 7 into “cats”``."""
+        """Describe it: ``Merged Cluster 7 into “cats”``."""
 
     def request(self, facts: Any, rows: RowNumbers, called: Callable[[int], int]) -> dict[str, Any]:
-        """Return the arguments of `plan` that make it again where clusters have other ids."""
+        """Return arguments of `plan` that repeat it with other cluster ids."""
         return {k: called(v) if k == "cluster" else v for k, v in facts.items()}
 
     def made(self, facts: Any) -> list[int]:
-        """Return the ids of the clusters that it made, perhaps with some that were there."""
+        """Return the ids of created clusters, possibly with existing ones."""
         return []
 
     def carry(self, to: Carrier, entry: Entry, was: State, now: State) -> None:
-        """Do it again on a new fit; `was` and `now` are the old states around it."""
+        """Repeat it on a new fit; `was` and `now` are the old states before and after it."""
         to.do(self.name, **self.request(entry.facts, entry.rows, lambda c: to.found(c, was)))
 
 
