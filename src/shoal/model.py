@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.core.nearest import nearest_of, shortlists_for
-from shoal.core.packing import pack, unpack
+from shoal.core.packing import rounded
 from shoal.core.shortlists import Shortlists
 from shoal.core.votes import vote
 from shoal.edits import Clustering, Curation
@@ -278,7 +278,7 @@ class Model:
             projected, left = projected[at], left[at]
         vectors = self.result.representatives.vectors
         voters = min(_VOTERS if self.result.from_every_row else _FEW_VOTERS, len(vectors))
-        seen = unpack(*pack(projected)) if self.result.packed else projected
+        seen = rounded(projected) if self.result.packed else projected
         near, distance = nearest_of(seen, vectors, voters, shortlists=self._shortlists)
         return Placed(n, at, seen, near, distance, self.fitted.scores(near, distance, left))
 

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from shoal.core.packing import pack, unpack
+from shoal.core.packing import pack, rounded, unpack
 
 ROWS = arrays(
     np.float32,
@@ -40,3 +40,10 @@ def test_packing_again_changes_nothing_that_counts(rows):
     once = unpack(*pack(rows))
     twice = unpack(*pack(once))
     assert np.allclose(once, twice, rtol=1e-5, atol=0)
+
+
+@given(ROWS)
+def test_rounding_in_place_is_packing_and_unpacking(rows):
+    again = rows.copy()
+    assert rounded(again) is again
+    assert np.array_equal(again, unpack(*pack(rows)))

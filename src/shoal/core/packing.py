@@ -51,3 +51,21 @@ def unpack(packed: NDArray[np.int8], scales: NDArray[np.float32]) -> NDArray[np.
     rows = packed.astype(np.float32)
     rows *= scales[:, None]
     return rows
+
+
+def rounded(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Round contiguous rows in place to what is left of them when they are packed."""
+    _round(rows)
+    return rows
+
+
+@njit(cache=True, nogil=True)
+def _round(rows):  # type: ignore[no-untyped-def]
+    for i in range(len(rows)):
+        widest = np.float32(0)
+        for j in range(rows.shape[1]):
+            widest = max(widest, abs(rows[i, j]))
+        scale = widest / _STEPS
+        for j in range(rows.shape[1]):
+            step = rows[i, j] / widest * _STEPS if scale > 0 else np.float32(0)
+            rows[i, j] = np.rint(step) * scale

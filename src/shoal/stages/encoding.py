@@ -68,7 +68,8 @@ def project_rows(
         ends = (0, len(features)) if tried is None else np.searchsorted(tried, (a, a + _BLOCK))
         at = slice(*ends) if tried is None else tried[slice(*ends)] - a
         lefts.append(residual(projection, features[at], vectors[part][at]))
-    vectors[~good] = 0
+    if not good.all():
+        vectors[~good] = 0
     return vectors, good, np.concatenate(lefts)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.core.packing import pack, unpack
+from shoal.core.packing import rounded
 from shoal.errors import InputError, SettingError
 from shoal.methods import DEFAULT
 from shoal.rows import Source, Taken, as_requested
@@ -265,7 +265,7 @@ def _made(growth: Growth, rows: NDArray[np.int64]) -> tuple[NDArray[np.float32],
     fitted, none = growth.fitted, np.empty(0, np.int64)
     vectors, good, _ = project_rows(fitted.encoder, fitted.projection, batch, none)
     bad = with_reasons(good, batch.bad)
-    return unpack(*pack(vectors)) if growth.grown.before.packed else vectors, bad
+    return rounded(vectors) if growth.grown.before.packed else vectors, bad
 
 
 def _other(growth: Growth, row: int, what: str) -> str:

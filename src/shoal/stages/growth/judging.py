@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.core.near_codes import lengthened
-from shoal.core.packing import pack, unpack
+from shoal.core.packing import rounded
 from shoal.stages.base import Context, read_vectors
 from shoal.stages.encoding import residual
 from shoal.stages.fitted import Fitted
@@ -58,7 +58,7 @@ class Gauge:
         vectors = projection.apply(features)
         left = residual(projection, features, vectors)
         if self.fitted.result.packed:
-            vectors = unpack(*pack(vectors))
+            vectors = rounded(vectors)
         return self.with_left(vectors, left)
 
     def with_left(self, vectors: NDArray, left: NDArray) -> NDArray[np.float32]:
