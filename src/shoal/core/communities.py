@@ -19,7 +19,7 @@ _LEAST_GAIN = np.float32(1e-3)
 def find_communities(graph: Graph, seed: int = 0) -> NDArray[np.int32]:
     """Cut the graph into many small communities (up to some thousand) by Louvain's method.
 
-    The partition is that of ``sknetwork.clustering.Louvain``, which takes four times as long, lets
+    The partition is that of ``sknetwork.clustering.Louvain``, which takes three times as long, lets
     no other thread run meanwhile, and imports for 0.1 s.
 
     Parameters
