@@ -56,7 +56,7 @@ class Rows(Protocol):
 
     @property
     def waits(self) -> bool:
-        """Whether reads wait for a network, or for a disk without the system's cache."""
+        """True if reads wait for a network, or for a disk without the system's cache."""
         return False
 
     def together(self, page: int) -> int:
@@ -134,7 +134,7 @@ class Source(Rows, Protocol):
 
     @property
     def mixed_sizes(self) -> bool:
-        """Whether images have several sizes and are scaled to `shape` by `read`."""
+        """True if images have several sizes and are scaled to `shape` by `read`."""
 
     @property
     def description(self) -> str:

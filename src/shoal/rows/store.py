@@ -32,17 +32,17 @@ class AnyStore(Protocol):
 
     @property
     def by_range(self) -> bool:
-        """Whether reading a range costs only its own bytes: not where blocks are decompressed."""
+        """True if reading a range costs only its own bytes: not where blocks are decompressed."""
         return False
 
     @property
     def is_parsed(self) -> bool:
-        """Whether rows are parsed from a table's cells at each read."""
+        """True if rows are parsed from a table's cells at each read."""
         return False
 
     @property
     def waits(self) -> bool:
-        """Whether reads wait for a network, or for a disk without the system's cache."""
+        """True if reads wait for a network, or for a disk without the system's cache."""
         return False
 
     def names(self, start: int, stop: int) -> list[str] | None:

@@ -3,7 +3,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from shoal.rows.images.opacity import BLACK, GREY, WHITE, blend, choose_ground, is_opacity, lay
+from shoal.rows.images.opacity import (
+    BLACK,
+    GREY,
+    WHITE,
+    blend,
+    choose_background,
+    is_opacity,
+    remove_opacity,
+)
 
 
 @given(
@@ -31,12 +39,12 @@ def drawing(level):
 
 
 def test_the_ground_is_one_on_which_all_can_be_seen():
-    assert choose_ground([drawing(0), drawing(120)]) == WHITE
-    assert choose_ground([drawing(255), drawing(120)]) == BLACK
-    assert choose_ground([drawing(255), drawing(0)]) == GREY
-    assert choose_ground([drawing(255), *[drawing(90)] * 30]) == WHITE  # one of many
-    assert choose_ground([]) == WHITE
-    assert choose_ground([np.full((8, 8, 4), 255, np.uint8)]) == WHITE  # nothing is transparent
+    assert choose_background([drawing(0), drawing(120)]) == WHITE
+    assert choose_background([drawing(255), drawing(120)]) == BLACK
+    assert choose_background([drawing(255), drawing(0)]) == GREY
+    assert choose_background([drawing(255), *[drawing(90)] * 30]) == WHITE  # one of many
+    assert choose_background([]) == WHITE
+    assert choose_background([np.full((8, 8, 4), 255, np.uint8)]) == WHITE  # nothing is transparent
 
 
 def test_an_even_opacity_is_dropped_unless_there_is_nothing_to_see():
@@ -44,7 +52,7 @@ def test_an_even_opacity_is_dropped_unless_there_is_nothing_to_see():
     colours[2] = 90
     images = np.concatenate([colours, np.zeros((3, 4, 4, 1), np.uint8)], axis=-1)
     images[0, ..., 3] = 77
-    laid = lay(images)
+    laid = remove_opacity(images)
     np.testing.assert_array_equal(laid[:2], colours[:2])  # dimmed, and hidden
     assert (laid[2] == WHITE).all()
-    assert lay(images[:0]).shape == (0, 4, 4, 3)
+    assert remove_opacity(images[:0]).shape == (0, 4, 4, 3)

@@ -63,7 +63,7 @@ class Hdf5Rows(Parted):
         most = min(len(self.parts), MOST_OPEN) * CACHE_BYTES
         return MemoryNeed(self.chunk + CACHE_BYTES, self.chunk + most)
 
-    def few(self, start: int, stop: int) -> tuple[int, int]:
+    def small_run(self, start: int, stop: int) -> tuple[int, int]:
         """Return the end of a run of small cells, or of one large cell, and the memory for it."""
         part, low, high, _ = next(self.spans(start, min(stop, start + _TRIED)))
         try:
@@ -121,7 +121,7 @@ class Hdf5Images(EncodedStore):
 
     def blobs(self, start: int, stop: int) -> Iterator[bytes | SourceError]:
         while start < stop:
-            end, size = self.rows.few(start, stop)
+            end, size = self.rows.small_run(start, stop)
             try:
                 with FILES.take(size, _READING):
                     yield from self._cells(start, end)

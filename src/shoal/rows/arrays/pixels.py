@@ -14,7 +14,7 @@ from PIL import Image
 
 from shoal.core.image_request import ImageRequest, Sampling
 from shoal.errors import InputError, SourceError
-from shoal.rows.images.opacity import WHITE, choose_ground, is_opacity, lay
+from shoal.rows.images.opacity import WHITE, choose_background, is_opacity, remove_opacity
 
 DEEP_ENDS = tuple(float(2**bits - 1) for bits in (10, 12, 14, 16))
 """White in images of more than 8 bits."""
@@ -68,7 +68,7 @@ class PixelRule:
         elif self.channels_first:
             pixels = np.moveaxis(pixels, 1, -1)
         if self.opacity:
-            pixels = lay(pixels, self.ground)
+            pixels = remove_opacity(pixels, self.ground)
         request = self.request or ImageRequest(self.shape[:2])
         if not native and (self.request or pixels.shape[1:] != self.shape):
             fitted = np.empty((len(pixels), *self.shape), np.uint8)
@@ -88,7 +88,7 @@ def plan_pixels(
     if stored in (2, 4) and not first:
         looked = to_bytes(sample, low, high)
         opacity = is_opacity(looked[..., -1])
-        ground = choose_ground(looked) if opacity else WHITE
+        ground = choose_background(looked) if opacity else WHITE
     channels = stored - opacity
     size = image_size or (height, width)
     if image_size is None and max(height, width) > LARGEST_NATIVE:

@@ -37,11 +37,11 @@ class EncodedStore(Protocol):
 
     @property
     def is_remote(self) -> bool:
-        """Whether reads go over a network."""
+        """True if reads go over a network."""
 
     @property
     def by_range(self) -> bool:
-        """Whether any range costs what its own bytes do: not so in blocks that are unpacked."""
+        """True if reading a range costs only its own bytes: not where blocks are decompressed."""
         return False
 
     @property

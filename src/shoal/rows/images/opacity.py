@@ -23,7 +23,7 @@ def is_opacity(values: NDArray[np.uint8]) -> bool:
     return bool(np.isin(values, (0, 255)).mean() >= _EXTREME)
 
 
-def choose_ground(images: Iterable[NDArray[np.uint8]]) -> int:
+def choose_background(images: Iterable[NDArray[np.uint8]]) -> int:
     """Choose one background grey for all transparent images of a collection.
 
     White, unless more than a few would vanish on it (white drawings on nothing). Then black, or
@@ -44,7 +44,7 @@ def choose_ground(images: Iterable[NDArray[np.uint8]]) -> int:
     return BLACK if on_black <= _FEW * count else GREY
 
 
-def lay(images: NDArray[np.uint8], ground: int = WHITE) -> NDArray[np.uint8]:
+def remove_opacity(images: NDArray[np.uint8], ground: int = WHITE) -> NDArray[np.uint8]:
     """Blend images ``(n, H, W, S)``, opacity last, with a background: ``(n, H, W, S - 1)``.
 
     An opacity that is the same everywhere is dropped, and the colours stay as they

@@ -14,7 +14,7 @@ from PIL import Image
 from shoal.core.image_request import ImageRequest
 from shoal.errors import SourceError
 from shoal.rows.arrays.pixels import by_picture, shaped, to_bytes, value_range
-from shoal.rows.images.opacity import WHITE, blend, lay
+from shoal.rows.images.opacity import WHITE, blend, remove_opacity
 from shoal.rows.images.tiff import Layout
 
 SIDEWAYS = (5, 6, 7, 8)
@@ -145,7 +145,7 @@ def samples_as_pixels(
     if opacity is None:
         return out
     ordered = [at for at in range(count) if at != opacity]
-    return lay(out[None][..., [*ordered, opacity]], reading.ground)[0]
+    return remove_opacity(out[None][..., [*ordered, opacity]], reading.ground)[0]
 
 
 def extremes(values: NDArray[Any]) -> NDArray[Any]:
@@ -188,7 +188,7 @@ def _array(picture: Image.Image) -> NDArray[np.uint8]:
 def _is_even(picture: Image.Image) -> bool:
     """Return whether a picture's opacity is the same everywhere and can be dropped.
 
-    Not if nothing is visible and the colours are uniform: see `lay`.
+    Not if nothing is visible and the colours are uniform: see `remove_opacity`.
     """
     if picture.mode not in ("LA", "RGBA", "PA"):
         return False

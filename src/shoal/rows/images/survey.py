@@ -32,34 +32,36 @@ from shoal.rows.images.formats import (
     open_picture,
     room_for_pixels,
 )
-from shoal.rows.images.opacity import BLACK, WHITE, choose_ground, is_opacity
+from shoal.rows.images.opacity import BLACK, WHITE, choose_background, is_opacity
 from shoal.rows.images.raster import USUAL, Reading, extremes, picture_extremes
 from shoal.rows.images.samples import check_samples, read_samples, samples_size
 from shoal.rows.images.tiff import is_tiff
 
-_FIRST, _LOOKED, _LOOKED_BYTES = 32, 500, 1 << 28
+# Images sampled first, images sampled in all, and about how many bytes of them.
+_FIRST, _MOST, _MOST_BYTES = 32, 500, 1 << 28
 _NEARLY_ALL = 0.95
 _GREY_TOLERANCE = 3
 _AT_A_TIME = 16
 _SIDE = 64  # pixels that suffice to judge opacity
-_GLANCES = 64  # images whose stored numbers are examined, if they are not 8-bit grey or colour
+# Images of other kinds than 8-bit grey or colour whose stored numbers are examined.
+_MOST_EXAMINED = 64
 _FULL_16_BITS = (0.0, 65535.0)
 
 
 @dataclass
-class _Seen:
+class _Survey:
     sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
     extensions: Counter[str] = field(default_factory=Counter)
     colour: bool = False
-    looked: int = 0
+    sampled: int = 0
     n_bytes: int = 0
     first_reason: str = ""
-    glances: list[Glance] = field(default_factory=list)
+    traits: list[ImageTraits] = field(default_factory=list)
 
-    def look(self, store: EncodedStore, rows: list[int]) -> None:
+    def add_rows(self, store: EncodedStore, rows: list[int]) -> None:
         """Survey rows: sizes from their headers, and pixels until one image has colours."""
         for row, blob in _read_rows(store, rows):
-            self.looked += 1
+            self.sampled += 1
             try:
                 self._add(checked(blob))
             except SourceError as error:
@@ -72,21 +74,21 @@ class _Seen:
     def _add(self, data: bytes) -> None:
         self.n_bytes += len(data)
         size = measure(data)
-        deep = sum(one.ends is not None or one.opacity is not None for one in self.glances)
-        found = glance(data, deep < _GLANCES)
+        deep = sum(one.ends is not None or one.opacity is not None for one in self.traits)
+        found = examine(data, deep < _MOST_EXAMINED)
         if not self.colour:
             self.colour = not is_grey(decode(data, ImageRequest(max_side=LARGEST_NATIVE)))
         if found is not None:
-            self.glances.append(found)
+            self.traits.append(found)
         self.sizes[size] += 1
         self.extensions[extension_of(data)] += 1
 
     def choose(self) -> tuple[Reading, int]:
-        opaque = [one.opacity for one in self.glances if one.opacity is not None and one.is_tiff]
+        opaque = [one.opacity for one in self.traits if one.opacity is not None and one.is_tiff]
         notes = [pixels[..., -1].ravel() for pixels in opaque]
         bands = bool(notes) and not is_opacity(np.concatenate(notes))
-        channels = Counter(one.channels for one in self.glances if one.channels)
-        for one in self.glances if bands else ():
+        channels = Counter(one.channels for one in self.traits if one.channels)
+        for one in self.traits if bands else ():
             if one.is_tiff and one.opacity is not None:
                 channels[one.channels] -= one.channels > 0
                 channels[one.opacity.shape[2]] += 1
@@ -94,22 +96,22 @@ class _Seen:
         channels[plain] += self.sizes.total() - channels.total()
         most = channels.most_common(1)[0][0]
         low, high = self._levels()
-        ground = choose_ground(
+        ground = choose_background(
             one.opacity
-            for one in self.glances
+            for one in self.traits
             if one.opacity is not None and not (bands and one.is_tiff)
         )
         return Reading(most, low, high, ground, bands), plain if most in (1, 3) else most
 
     def _levels(self) -> tuple[float | None, float | None]:
-        ends = [one.ends for one in self.glances if one.ends is not None and one.ends.size]
+        ends = [one.ends for one in self.traits if one.ends is not None and one.ends.size]
         if not ends or len({end.dtype for end in ends}) > 1:
             return None, None
         return value_range(np.concatenate(ends))
 
     def remarks(self, reading: Reading) -> tuple[str, ...]:
         remarks = []
-        moving = sum(one.moves for one in self.glances)
+        moving = sum(one.moves for one in self.traits)
         if moving:
             some = f"{moving:,} of " if moving < self.sizes.total() else ""
             remarks.append(
@@ -142,24 +144,24 @@ def make_encoded_source(
     That is their own size, if nearly all have one of at most 64 pixels a side; else `image_size`
     or 64×64. Grey if all sampled images are grey; other channels if most have them.
     """
-    seen, first = _Seen(), store.some(_FIRST).tolist()
-    seen.look(store, first)
-    count = min(_LOOKED, _LOOKED_BYTES * _FIRST // max(seen.n_bytes, 1))
+    survey, first = _Survey(), store.some(_FIRST).tolist()
+    survey.add_rows(store, first)
+    count = min(_MOST, _MOST_BYTES * _FIRST // max(survey.n_bytes, 1))
     if min(count, store.n_rows) > _FIRST:
         # not by setdiff1d, which imports numpy.ma: 30 ms
-        seen.look(store, sorted(set(store.some(count).tolist()).difference(first)))
-    sizes = seen.sizes
+        survey.add_rows(store, sorted(set(store.some(count).tolist()).difference(first)))
+    sizes = survey.sizes
     if not sizes:
         raise SourceError(
-            f"none of the {min(seen.looked, store.n_rows):,} sampled images in {label} can be "
-            f"read (the first is {seen.first_reason})"
+            f"none of the {min(survey.sampled, store.n_rows):,} sampled images in {label} can be "
+            f"read (the first is {survey.first_reason})"
         )
     (common, often), several = sizes.most_common(1)[0], len(sizes) > 1
     small = max(common) <= LARGEST_NATIVE and often >= _NEARLY_ALL * sizes.total()
     size = image_size or (common if small else (LARGEST_NATIVE, LARGEST_NATIVE))
     size_text = show(common) if small or not several else "mixed sizes"
     scaled = size != common or not (small or not several)
-    reading, channels = seen.choose()
+    reading, channels = survey.choose()
     heights, widths = zip(*sizes.elements(), strict=True)
     return EncodedSource(
         store,
@@ -168,9 +170,9 @@ def make_encoded_source(
         size_text,
         label,
         typical_size=(int(np.median(heights)), int(np.median(widths))),
-        extension=seen.extensions.most_common(1)[0][0],
+        extension=survey.extensions.most_common(1)[0][0],
         reading=reading,
-        remarks=seen.remarks(reading),
+        remarks=survey.remarks(reading),
     )
 
 
@@ -201,7 +203,7 @@ def is_grey(image: NDArray[np.uint8]) -> bool:
 
 
 @dataclass(frozen=True)
-class Glance:
+class ImageTraits:
     channels: int = 0  # without opacity; 0 for grey or colour
     # smallest and largest value, if of more than 8 bits; None if not examined
     ends: NDArray[Any] | None = None
@@ -212,27 +214,27 @@ class Glance:
     moves: bool = False  # whether there are more frames than the first
 
 
-def glance(data: bytes, deep: bool) -> Glance | None:
+def examine(data: bytes, deep: bool) -> ImageTraits | None:
     """Examine an image file; None if it is plain grey or colour of 8 bits."""
     if data[:3] == JPEG:
         return None
     with reasons_for_errors():
         if is_raw(data):
             return None
-        return _glance_tiff(data, deep) if is_tiff(data) else _glance_pillow(data, deep)
+        return _examine_tiff(data, deep) if is_tiff(data) else _examine_pillow(data, deep)
 
 
-def _glance_tiff(data: bytes, deep: bool) -> Glance | None:
+def _examine_tiff(data: bytes, deep: bool) -> ImageTraits | None:
     pages = tiff_picture(data)
     layout = pages[0].layout
     is_usual = len(pages) == 1 and layout.is_usual
     if is_usual and layout.opacity is None and layout.bits <= 8:
         return None
     if is_usual and (layout.opacity is None or layout.bits > 8 or not layout.has_byte_codec):
-        return _glance_pillow(data, deep)
+        return _examine_pillow(data, deep)
     opacity = layout.opacity if len(pages) == 1 else None
     channels = sum(page.layout.samples for page in pages) - (opacity is not None)
-    found = Glance(channels if channels not in (1, 3) else 0, is_tiff=True)
+    found = ImageTraits(channels if channels not in (1, 3) else 0, is_tiff=True)
     if not deep:
         return found
     check_pixels(layout.height, layout.width)
@@ -243,26 +245,28 @@ def _glance_tiff(data: bytes, deep: bool) -> Glance | None:
         step = max(1, max(samples.shape[:2]) // _SIDE)
         small = np.ascontiguousarray(samples[::step, ::step])
     if opacity is None:
-        return Glance(found.channels, ends, None, True)
+        return ImageTraits(found.channels, ends, None, True)
     low, high = USUAL.levels(extremes(small), max(layout.bits, 8))
     order = [at for at in range(small.shape[2]) if at != opacity]
-    return Glance(found.channels, ends, to_bytes(small, low, high)[..., [*order, opacity]], True)
+    return ImageTraits(
+        found.channels, ends, to_bytes(small, low, high)[..., [*order, opacity]], True
+    )
 
 
-def _glance_pillow(data: bytes, deep: bool) -> Glance | None:
+def _examine_pillow(data: bytes, deep: bool) -> ImageTraits | None:
     with open_picture(data) as picture:
         moves = bool(getattr(picture, "is_animated", False)) and picture.format != "TIFF"
         is_wide = picture.mode.startswith("I") or picture.mode == "F"
         is_clear = picture.mode in ("LA", "La", "PA", "RGBA", "RGBa")
         is_clear |= "transparency" in picture.info
         if not deep or not (is_wide or is_clear):
-            return Glance(moves=moves) if moves else None
+            return ImageTraits(moves=moves) if moves else None
         needed = needed_bytes(picture, 1, data)
         with room_for_pixels(picture.height, picture.width, needed):
             picture.load()
             if is_wide:
-                return Glance(ends=picture_extremes(picture), moves=moves)
+                return ImageTraits(ends=picture_extremes(picture), moves=moves)
             step = max(1, max(picture.size) // _SIDE)
             size = max(1, picture.width // step), max(1, picture.height // step)
             small = picture.resize(size, Image.Resampling.NEAREST).convert("RGBA")
-        return Glance(opacity=np.asarray(small), is_tiff=is_tiff(data), moves=moves)
+        return ImageTraits(opacity=np.asarray(small), is_tiff=is_tiff(data), moves=moves)

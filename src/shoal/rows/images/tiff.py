@@ -85,12 +85,12 @@ class Layout:
 
     @property
     def has_byte_codec(self) -> bool:
-        """Whether its compression works on plain bytes, not on pixels."""
+        """True if its compression works on plain bytes, not on pixels."""
         return self.compression in BYTE_CODECS
 
     @property
     def is_usual(self) -> bool:
-        """Whether Pillow reads it: grey or colour, perhaps with opacity, of usual depths."""
+        """True if Pillow reads it: grey or colour, perhaps with opacity, of usual depths."""
         if self.samples - self.colours - (self.opacity is not None) > 0:
             return False
         if self.photometric == _CMYK:
@@ -179,7 +179,7 @@ class Directory:
 
     @cached_property
     def is_reduced(self) -> bool:
-        """Whether it is a smaller version or a mask of another page (TIFF 6.0, NewSubfileType)."""
+        """True if it is a smaller version or a mask of another page (TIFF 6.0, NewSubfileType)."""
         return bool(self.number(SUBFILE) & 5)
 
 

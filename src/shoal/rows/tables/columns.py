@@ -69,12 +69,12 @@ class Column:
 
     @property
     def is_category(self) -> bool:
-        """Whether the codes are texts, or two values."""
+        """True if the codes are texts, or two values."""
         return self.is_code and (not self.numeric or self.values == 2)
 
     @property
     def counts(self) -> bool:
-        """Whether the values are numbered like classes: from -1, 0 or 1 with few gaps.
+        """True if the values are numbered like classes: from -1, 0 or 1 with few gaps.
 
         The first ones may be missing by chance, if many others are.
         """

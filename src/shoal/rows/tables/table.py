@@ -57,7 +57,7 @@ class Cells(ABC):
 
     @property
     def is_remote(self) -> bool:
-        """Whether reads go over a network."""
+        """True if reads go over a network."""
         return False
 
     @property
