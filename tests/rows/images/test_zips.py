@@ -6,7 +6,7 @@ import pytest
 
 from shoal.errors import SourceError
 from shoal.rows.handles import inspect_file
-from shoal.rows.images.zips import list_zip, reason_not_read, unpack
+from shoal.rows.images.zips import ZipArchive, list_zip, reason_not_read
 
 
 def written(path, members, method=zipfile.ZIP_DEFLATED):
@@ -19,7 +19,7 @@ def written(path, members, method=zipfile.ZIP_DEFLATED):
 def unpacked(path, info, **other):
     values = {"packed": info.compress_size, "size": info.file_size, "crc": info.CRC, **other}
     with inspect_file(path) as (opened, _):
-        return unpack(opened, info.header_offset, **values)
+        return ZipArchive().unpack(opened, info.header_offset, **values)
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])

@@ -44,7 +44,19 @@ class ZipArchive(Container):
             )
 
     def unpack(self, opened: Opened, offset: int, packed: int, size: int, crc: int) -> bytes:
-        return unpack(opened, offset, packed, size, crc)
+        """Return the bytes of the member whose header is at `offset`; its checksum is verified."""
+        header = opened.read(offset, LOCAL_HEADER)
+        if len(header) < LOCAL_HEADER or header[:4] != b"PK\3\4":
+            raise SourceError("the archive is damaged where this member should begin")
+        at = offset + header_bytes(header)
+        is_packed = header[8:10] != b"\0\0"
+        data = _inflated(opened, at, packed, size) if is_packed else opened.read(at, packed)
+        if len(data) != size:
+            found = f"more than {size:,}" if len(data) > size else f"only {len(data):,} of {size:,}"
+            raise SourceError(f"the member has {found} bytes")
+        if zlib.crc32(data) != crc:
+            raise SourceError("the member is damaged: its checksum is wrong")
+        return data
 
 
 def list_zip(path: Path) -> list[zipfile.ZipInfo]:
@@ -66,22 +78,6 @@ def reason_not_read(info: zipfile.ZipInfo) -> str:
         method = _METHODS.get(info.compress_type, f"method {info.compress_type}")
         return f"the member is packed by {method}, which is not read: pack it by deflate"
     return ""
-
-
-def unpack(opened: Opened, offset: int, packed: int, size: int, crc: int) -> bytes:
-    """Return the bytes of the member whose header is at `offset`; its checksum is verified."""
-    header = opened.read(offset, LOCAL_HEADER)
-    if len(header) < LOCAL_HEADER or header[:4] != b"PK\3\4":
-        raise SourceError("the archive is damaged where this member should begin")
-    at = offset + header_bytes(header)
-    is_packed = header[8:10] != b"\0\0"
-    data = _inflated(opened, at, packed, size) if is_packed else opened.read(at, packed)
-    if len(data) != size:
-        found = f"more than {size:,}" if len(data) > size else f"only {len(data):,} of {size:,}"
-        raise SourceError(f"the member has {found} bytes")
-    if zlib.crc32(data) != crc:
-        raise SourceError("the member is damaged: its checksum is wrong")
-    return data
 
 
 def header_bytes(header: bytes) -> int:

@@ -244,7 +244,7 @@ def _decide_all(
     decided, data = dict[str, TableColumn | str](), dict[str, NDArray[np.float64]]()
     for column, stored in zip(names, sample.columns, strict=True):
         cells = ParsedCells(stored, decimal)
-        fit = may_name(column, cells) if picked.names_row(column) else 0
+        fit = 0 if picked.is_named(column) else may_name(column, cells)
         if fit > best:  # the former one is decided instead
             name, best, name_cells, column, cells = column, fit, cells, name, name_cells
         if column is not None and picked.takes(column):

@@ -57,10 +57,6 @@ class Picked:
     def takes(self, name: str) -> bool:
         return name not in self.leave_out and (self.columns is None or name in self.columns)
 
-    def names_row(self, name: str) -> bool:
-        """Return whether a column may name the rows: not if it is requested as a column to use."""
-        return not self.is_named(name)
-
 
 @dataclass(frozen=True)
 class Chosen:
@@ -107,7 +103,7 @@ def choose_columns(
     """
     _check(label, as_, picked)
     place = {column.name: at for at, column in enumerate(columns)}
-    name = name_column([c if picked.names_row(c.name) else None for c in columns])
+    name = name_column([None if picked.is_named(c.name) else c for c in columns])
     rest = [c for at, c in enumerate(columns) if at != name]
     found = _left_out(rest, fixed or {})
     if fitted and all(one in place for one in fitted):

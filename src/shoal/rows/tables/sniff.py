@@ -63,15 +63,6 @@ class Dialect:
     units: str = ""  # the row of units under the names, if there is one
 
 
-def _parse(cell: str, dialect: Dialect | None) -> float:
-    if dialect and dialect.decimal != ".":
-        cell = cell.replace(dialect.decimal, ".")
-    try:
-        return float(cell) if "_" not in cell else math.nan
-    except ValueError:
-        return math.nan
-
-
 def sniff(path: Path) -> tuple[Dialect, list[Column]]:
     with path.open("rb") as file:
         head = file.read(_HEAD_BYTES)
@@ -197,7 +188,10 @@ def _split(text: str, delimiter: str) -> list[list[str]]:
 
 
 def _number(cell: str, decimal: str) -> bool:
-    return not math.isnan(_parse(cell, Dialect("", decimal, 0, ())))
+    try:
+        return "_" not in cell and not math.isnan(float(cell.replace(decimal, ".")))
+    except ValueError:
+        return False
 
 
 def _has_header(rows: Sequence[Sequence[str]], decimal: str) -> bool:
