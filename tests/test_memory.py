@@ -217,6 +217,6 @@ def test_a_source_with_an_oversized_member_takes_what_was_promised(tmp_path, nam
         _, said = process.communicate(timeout=600)
     # Nothing is allowed above it: looking 50 times a second can only miss a peak, never add one.
     assert peak() <= PROMISED, said
-    refused = "give --memory" in said or "more than the 512 that one may take" in said
+    refused = "give --memory" in said or "more than the 512 that are allowed" in said
     assert process.returncode == 0 or (process.returncode == 2 and refused), said
     assert "Traceback" not in said

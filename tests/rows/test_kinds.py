@@ -90,7 +90,7 @@ def test_every_listing_counts_what_it_leaves_out(tmp_path, made):
     assert source.description.endswith("left out)")
     assert remarks_of(source)[:2] == [
         "3 .heic left out: install what reads them: pip install 'shoal[heif]'.",
-        "2 .svg left out: draw it as PNG, for example by rsvg-convert or inkscape.",
+        "2 .svg left out: render it as PNG, for example by rsvg-convert or inkscape.",
     ]
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 Kind = Literal["images", "vectors", "table"]
 LabelValues = Sequence[Any] | NDArray
-"""One label a row: numbers, or text with None where a label is missing."""
+"""One label per row: numbers, or text with None for a missing label."""
 
 
 @dataclass(frozen=True)
@@ -169,7 +169,8 @@ def remarks_of(source: Source) -> list[str]:
     """Return remarks about a source, in sentences, that its description leaves out."""
     dialect = getattr(getattr(source, "table", None), "dialect", None)
     units = shorten(dialect.units, 60, placeholder=" …") if dialect else ""
-    below = [f"The row below the names is taken for units, not for data: {units}"] if units else []
+    text = f"The row under the column names is read as units, not as data: {units}"
+    below = [text] if units else []
     return [*getattr(source, "remarks", ()), *below, *ways(getattr(source, "left_out", {}))]
 
 

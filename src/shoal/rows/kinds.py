@@ -90,25 +90,25 @@ FOREIGN = (
         ((344, b"n+1\0"), (344, b"ni1\0")),
     ),
     Foreign(
-        "a volume of medical imaging",
+        "a medical image volume",
         _TO_NPY.format("SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(FILE))"),
         (".nrrd", ".nhdr", ".mha", ".mhd"),
         ((0, b"NRRD"),),
     ),
     Foreign(
-        "a microscope's own format",
+        "a microscope image in its maker's format",
         "convert it to OME-TIFF, for example by bfconvert of Bio-Formats",
         (".czi", ".lif", ".nd2", ".vsi", ".oib", ".oif", ".ims", ".mrxs", ".ndpi", ".svs", ".scn"),
     ),
     Foreign(
-        "a drawing of lines (SVG, EPS, AI)",
-        "draw it as PNG, for example by rsvg-convert or inkscape",
+        "a vector graphic (SVG, EPS, AI)",
+        "render it as PNG, for example by rsvg-convert or inkscape",
         (".svg", ".svgz", ".eps", ".ai", ".emf", ".wmf"),
         ((0, b"<svg"), (0, b"%!PS")),
     ),
     Foreign(
         "a PDF file",
-        "draw its pages as PNG, for example by pdftoppm -png",
+        "render its pages as PNG, for example by pdftoppm -png",
         (".pdf",),
         ((0, b"%PDF"),),
     ),
@@ -119,7 +119,7 @@ FOREIGN = (
         ((4, b"ftyp"), (8, b"AVI "), (0, b"\x1aE\xdf\xa3")),
     ),
     Foreign(
-        "a picture in a rarer format",
+        "a picture in a rare format",
         "convert it to PNG or TIFF, for example by magick FILE FILE.png",
         (
             *(".psd", ".psb", ".xcf", ".kra", ".exr", ".hdr", ".pfm", ".ico", ".cur", ".icns"),
@@ -150,7 +150,7 @@ FOREIGN = (
         is_picture=False,
     ),
     Foreign(
-        "a file of a statistics program",
+        "a file of a statistics package",
         "save it as Parquet: pandas has read_stata, read_sas and read_spss, pyreadr has read_r",
         (".dta", ".sas7bdat", ".sav", ".rds", ".rda", ".rdata"),
         is_picture=False,
@@ -163,7 +163,7 @@ FOREIGN = (
         is_picture=False,
     ),
     Foreign(
-        "a table of another kind than Parquet",
+        "a table in another format than Parquet",
         "save it as Parquet: pyarrow.parquet.write_table(pyarrow.orc.read_table(FILE), 'x.parquet')"
         ", or with fastavro",
         (".orc", ".avro"),
@@ -249,7 +249,7 @@ def ways(counts: Mapping[str, int]) -> list[str]:
     """Return a sentence for each kind of picture left out, with a way to read it.
 
     >>> ways({".svg": 3, ".txt": 1})
-    ['3 .svg left out: draw it as PNG, for example by rsvg-convert or inkscape.']
+    ['3 .svg left out: render it as PNG, for example by rsvg-convert or inkscape.']
     """
     return [
         f"{count:,} {end} left out: {kind.way}."

@@ -158,7 +158,7 @@ def test_files_of_several_pages_elsewhere_are_refused_by_name(tmp_path):
     (tmp_path / "x.parquet").write_bytes(file.getvalue())
     bad = open_source(tmp_path / "x.parquet").read(0, 3).bad
     assert list(bad) == [1]
-    assert bad[1].startswith("the file has 3 pages, which are rows of their own only where")
+    assert bad[1].startswith("the file has 3 pages, which become rows only in")
 
 
 def test_damage_costs_a_row_of_its_own(tmp_path):

@@ -122,8 +122,8 @@ def tiff_picture(data: bytes) -> tuple[Directory, ...]:
     found = find_pictures(file)
     if len(found) > 1:
         raise SourceError(
-            f"the file has {len(found):,} pages, which are rows of their own only where files lie "
-            "in folders, lists, tar and zip archives and are called .tif: save each page as a file"
+            f"the file has {len(found):,} pages, which become rows only in files named .tif in "
+            "folders, lists, and tar and zip archives: save each page as a file"
         )
     return found.picture(0)
 
@@ -185,8 +185,8 @@ def needed_bytes(picture: ImageFile.ImageFile, factor: int, data: bytes) -> int:
     if picture.tile and picture.tile[0][0] in _SLOW and height * width > _MOST_SLOW_PIXELS:
         raise SourceError(
             f"the image has {width:,}×{height:,} pixels in a form that is decoded slowly "
-            f"(text, 16 bits or run lengths), more than the {_MOST_SLOW_PIXELS:,} that are taken "
-            "so: save it in another format"
+            f"(text, 16 bits or run lengths), more than the {_MOST_SLOW_PIXELS:,} allowed for it: "
+            "save it in another format"
         )
     return needed
 

@@ -152,7 +152,7 @@ def check_bytes(height: int, width: int, needed: int) -> None:
     if needed > MAX_DECODED_BYTES:
         raise SourceError(
             f"the image has {width:,}×{height:,} pixels, and decoding it takes "
-            f"{needed >> 20:,} MiB, more than the {MAX_DECODED_BYTES >> 20:,} that one may take"
+            f"{needed >> 20:,} MiB, more than the {MAX_DECODED_BYTES >> 20:,} that are allowed"
         )
 
 
