@@ -64,7 +64,7 @@ def test_layers_are_cuts_and_the_primary_one_is_the_default(digits):
         ({"layer": 99}, "layer must be a whole number from 0 to"),
         ({"layer": -1}, "layer must be a whole number from 0 to"),
         ({"k": 0}, "k must be a whole number of at least 1; got 0"),
-        ({"k": 5000}, "5000 clusters were requested"),
+        ({"k": 5000}, "5000 clusters were asked for"),
     ],
 )
 def test_a_cut_that_is_not_there_is_refused(digits, asked, said):

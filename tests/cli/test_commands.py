@@ -78,7 +78,7 @@ def test_cuts_that_are_not_there(shoal, run, tmp_path):
         (("--layer", 99), "layer must be a whole number from 0 to"),
         (("--layer", -1), "layer must be a whole number from 0 to"),
         (("--k", 0), "k must be a whole number of at least 1; got 0"),
-        (("--k", 601), "601 clusters were requested"),
+        (("--k", 601), "601 clusters were asked for"),
         (("--k", 3, "--layer", 0), "exclude each other"),
         (("-o", tmp_path / "x.xls"), "must end in one of"),
     ):

@@ -78,7 +78,7 @@ def test_same_bytes_for_any_number_of_workers(workers):
 
 
 def test_more_centres_than_rows_are_refused():
-    with pytest.raises(InputError, match="3 rows, but 4 centres were requested"):
+    with pytest.raises(InputError, match="3 rows, but 4 centres were asked for"):
         kmeans(np.ones((3, 1), np.float32), 4)
 
 

@@ -185,8 +185,8 @@ def test_no_rows_have_no_nearest():
 @pytest.mark.parametrize(
     ("x", "k", "message"),
     [
-        (np.ones((3, 2)), 3, "3 rows have at most 2 neighbours each, but 3 were requested"),
-        (np.ones((3, 2)), 0, "but 0 were requested"),
+        (np.ones((3, 2)), 3, "3 rows have at most 2 neighbours each, but 3 were asked for"),
+        (np.ones((3, 2)), 0, "but 0 were asked for"),
         (np.array([[1.0], [np.nan], [2.0]]), 1, "1 rows of x hold NaN"),
         (np.ones(3), 1, "must be rows × columns"),
     ],
