@@ -6,6 +6,7 @@ import pytest
 
 from shoal.edits.log import NAME, Draft, Log
 from shoal.errors import RunError, StorageFullError
+from shoal.storage import as_place
 
 
 @pytest.fixture
@@ -131,3 +132,16 @@ def test_a_damaged_log_is_told(tmp_path):
 def test_a_place_that_cannot_be_written_is_told(tmp_path):
     with pytest.raises(StorageFullError, match="cannot be used"):
         add(Log(tmp_path / "nowhere", "a fit"))
+
+
+def test_an_edit_that_a_store_refuses_is_not_kept_in_memory(monkeypatch):
+    log = Log(as_place("memory://an-empty-store"), "a fit", alone=True)
+    assert add(log).seq == 1
+
+    def refuse(path, data):
+        raise StorageFullError("no room")
+
+    monkeypatch.setattr("shoal.edits.log.write_bytes", refuse)
+    with pytest.raises(StorageFullError):
+        add(log)
+    assert [entry.seq for entry in log.since(0)] == [1]

@@ -1,9 +1,9 @@
 """The log: `edits.sqlite` in the run folder, one row an edit, never changed or deleted.
 
 A rollback journal, not a write-ahead log: at rest the log is one file, which can be copied or lie
-on a network disk. In a store it is only read, as a copy in memory: two who wrote there could not
-wait for each other. With ``synchronous=EXTRA`` an edit that was acknowledged is on the disk; with
-``BEGIN IMMEDIATE`` the numbers rise without gaps, whoever writes.
+on a network disk. In a store it is a copy in memory, which is written only if no other process
+can write there, as two could not wait for each other. With ``synchronous=EXTRA`` an edit that was
+acknowledged is on the disk; with ``BEGIN IMMEDIATE`` the numbers rise without gaps, whoever writes.
 """
 
 from __future__ import annotations
@@ -140,6 +140,8 @@ class Log:
             except BaseException:
                 with suppress(sqlite3.Error):
                     connection.execute("ROLLBACK")
+                if is_remote(self.path):
+                    self.close()  # this copy may have an edit that was not stored
                 raise
 
     def close(self) -> None:

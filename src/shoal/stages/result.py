@@ -108,16 +108,19 @@ class Result:
         RunError
             With the file, and what to do.
         """
-        for name in STAGE_NAMES:
-            self.run.stage(name).check()
-        if self.summary.get("grown"):
-            self.run.stage("drift").check()
+        for stage in self._stages():
+            stage.check()
         _ = self.layers
 
     def verify(self) -> None:
         """Read all files, and raise if one is damaged; see `check`."""
-        for name in STAGE_NAMES:
-            self.run.stage(name).verify()
+        for stage in self._stages():
+            stage.verify()
+
+    def _stages(self) -> Iterator[StageFolder]:
+        yield from map(self.run.stage, STAGE_NAMES)
+        if self.summary.get("grown"):
+            yield self.run.stage("drift")
 
     def __reduce__(self) -> tuple[type[Result], tuple[RunFolder]]:
         """Pickle without the arrays that were read."""
