@@ -71,6 +71,7 @@ class Coding:
             if last is not None:
                 last.result()
         arrays = {f"partial_{name}": array for name, array in partial.to_arrays().items()}
+        arrays["partial_total"] = partial.total.astype(np.float32)  # of steps from the codes
         for name in sorted(arrays):  # partial_weight comes last: it shows that all are there
             write_npy(self.folder.part(name, group), np.asarray(arrays[name]))
 
@@ -163,7 +164,7 @@ def code_rows(
         codebook,
         (
             PartialSummary.from_arrays(
-                {name.removeprefix("partial_"): read_npy(folder.part(name, g)) for name in names}
+                {name.removeprefix("partial_"): _read_partial(folder, name, g) for name in names}
             )
             for g in range(len(groups))
         ),
@@ -212,6 +213,12 @@ def refuse_one(distinct: int, rows: int) -> None:
     """Refuse rows that are all the same."""
     if distinct < 2:
         raise InputError(f"all rows are identical ({rows:,} of them): there is nothing to cluster")
+
+
+def _read_partial(folder: StageFolder, name: str, group: int) -> NDArray:
+    """Read one array of the sums of a group; those that others are added to are float64."""
+    found = read_npy(folder.part(name, group))
+    return found.astype(np.float64) if name == "partial_total" else found
 
 
 def _read_codebook(folder: StageFolder) -> Codebook:
