@@ -41,6 +41,10 @@ _CONFIG = {
     "distributed.scheduler.worker-saturation": 1.0,
     # A busy machine starts a lost worker again in more than Dask's 15 s, which then gives it up.
     "distributed.deploy.lost-worker-timeout": _WAIT,
+    # A hundred looks a second at what a worker runs, and fifty at its event loop, took 2 s of
+    # processor time a minute in each process.
+    "distributed.worker.profile.enabled": False,
+    "distributed.admin.tick.interval": "1s",
 }
 _QUIET = logging.CRITICAL + 1  # what Dask logs of lost workers is in the error
 
