@@ -111,7 +111,7 @@ def test_exports(here, there, tmp_path):
     done("export", f"{there}/run", "--to", tmp_path / "folders", "--as", "folders", "--undo")
     assert not (tmp_path / "folders").exists()
     said = done("export", f"{there}/run", "--to", f"{there}/f", "--as", "folders", code=2)
-    assert "does not lie on a disk, where images are laid out: give a folder" in said
+    assert "is not a local folder, which this export needs: give one" in said
 
 
 def test_edits_made_on_a_disk_are_read_and_none_are_made_there(here, there):
