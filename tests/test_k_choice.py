@@ -43,7 +43,7 @@ def test_command(run, tmp_path, capsys):
     words = ("choose-k", run.path, "--range", "2:5", "-o", out, "-q")
     assert not command(*words)
     said = capsys.readouterr().out
-    assert "agree on K = 3" in said
+    assert "criteria agree on K = 3" in said
     assert "Shoal's primary layer: K = 3" in said
     with Image.open(out) as picture:
         assert picture.width > 500

@@ -161,7 +161,7 @@ def test_many_rows_are_summarised_for_a_method_of_all_pairs(tmp_path, monkeypatc
     ("settings", "message"),
     [
         ({"method": "kmeens"}, "did you mean kmeans"),
-        ({"method": "kmeans", "k": 91}, "k 91, but there are 90 rows"),
+        ({"method": "kmeans", "k": 91}, "k must be from 1 to 90"),
         ({"method": "dbscan", "k": 3}, "dbscan finds the number of clusters itself; got k 3"),
         ({"method": "dbscan", "eps": 0}, "eps must be a number of at least"),
         ({"method": "dbscan", "epsilon": 1}, "has no parameter epsilon: did you mean eps"),
@@ -205,4 +205,4 @@ def test_a_cluster_can_be_fitted_by_a_method(method):
 
 def test_advice_on_a_method_says_what_it_found_and_no_more():
     run = fit("kmeans", ROWS[:60], k=4)
-    assert run.advice.as_dict() == {"sentences": ["4 groups by kmeans."], "choices": []}
+    assert run.advice.as_dict() == {"sentences": ["4 clusters by kmeans."], "choices": []}

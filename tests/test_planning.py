@@ -45,7 +45,7 @@ def test_one_row_is_refused():
 
 
 def test_a_smallest_size_over_all_rows_is_refused():
-    with pytest.raises(SettingError, match="min_size 241, but there are 240 rows"):
+    with pytest.raises(SettingError, match="min_size must be from 1 to 240"):
         make_plan(open_source(IMAGES), fit_settings(min_size=241))
 
 

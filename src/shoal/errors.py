@@ -1,7 +1,7 @@
 """Every error that Shoal raises deliberately, in one hierarchy.
 
-A message shows the offending value, the rule and what to do: ``k must be at most 3, the number of
-rows; got 8``.
+A message shows the offending value, the rule and what to do: ``k must be from 1 to 3, the number
+of rows; got 8``.
 """
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from shoal.core.checked import check_count
 from shoal.errors import InputError, SettingError, StorageFullError
 from shoal.features import LOOKED, LOOKED_SIDE, Encoder, choose_encoder
 from shoal.memory_forecast import (
@@ -98,9 +99,9 @@ class Plan:
     def as_dict(self) -> dict[str, Any]:
         return {
             "rows": self.shards.n_rows,
-            "features": f"{self.encoder.name}, {self.encoder.n_features:,} numbers a row",
+            "features": f"{self.encoder.name}, {self.encoder.n_features:,} numbers per row",
             "shards": len(self.shards),
-            "rows a shard": self.shards.size,
+            "rows per shard": self.shards.size,
             "representatives": self.representatives,
             "workers": self.workers,
             "passes over the source": self.passes,
@@ -187,13 +188,11 @@ def _check_counts(settings: FitSettings, n: int) -> None:
         *(("layers", k) for k in finest),
     )
     for name, value in requested:
-        if value is not None and value > n:
-            raise SettingError(f"{name} {value:,}, but there are {n:,} rows: give at most {n:,}")
+        if value is not None:
+            check_count(name, value, n, "rows")
     m = settings.representatives
-    if m is not None and settings.k is not None and settings.k > m:
-        raise SettingError(
-            f"k {settings.k:,}, but {m:,} representatives: a cluster needs one at least"
-        )
+    if m is not None and settings.k is not None:
+        check_count("k", settings.k, m, "representatives")
 
 
 def plan_growth(growth: Growth, settings: FitSettings) -> Plan:

@@ -17,6 +17,8 @@ from rich.progress import BarColumn, ProgressColumn, Task, TaskID, TextColumn, T
 from rich.progress import Progress as Bars
 from rich.text import Text
 
+from shoal.core.plural import plural
+
 
 class Progress(Protocol):
     """Receives the progress of one stage after the other; any thread may call `advance`."""
@@ -115,7 +117,8 @@ class RichProgress:
             self._bars.update(self._task, total=self._done, completed=self._done)
         else:
             seconds = time.monotonic() - self._began
-            count = f"{self._done:,} {self._unit} in " if self._done else ""  # some count nothing
+            counted = plural(self._done, self._unit.removesuffix("s"))
+            count = f"{counted} in " if self._done else ""  # some count nothing
             rate = f", {_short(self._done / seconds)} {self._unit}/s" if count and seconds else ""
             self.note(f"{self._name}: {count}{seconds:.1f} s{rate}")
         self._task = None

@@ -74,7 +74,7 @@ def test_a_column_of_a_parquet_file(rows, tmp_path):
     with pytest.raises(InputError, match="no column digit: it has source, kind"):
         read_truth(path, rows, "digit")
     pq.write_table(table.select(["source"]).slice(1), path)
-    with pytest.raises(InputError, match="3 labels, but there are 4 rows"):
+    with pytest.raises(InputError, match="3 labels, but the run has 4 rows"):
         read_truth(path, rows)
     (tmp_path / "y.parquet").write_bytes(b"PAR1 no more")
     with pytest.raises(InputError, match="cannot be read"):
@@ -205,7 +205,7 @@ def test_what_does_not_go_with_the_rows_is_said(rows, tmp_path):
     with pytest.raises(InputError, match="is not a file"):
         read_truth(str(path), rows)
     np.save(path, np.arange(5))
-    with pytest.raises(InputError, match="has 5 labels, but there are 4 rows"):
+    with pytest.raises(InputError, match="has 5 labels, but the run has 4 rows"):
         read_truth(str(path), rows)
     np.save(path, np.zeros((4, 3)))
     with pytest.raises(InputError, match="one label per row"):

@@ -93,7 +93,7 @@ def test_layers_that_were_asked_for():
     layers = find_layers(tree, np.ones(20), None, asked=(7, 2, 7, 1))
     assert [(layer.k, layer.primary) for layer in layers] == [(1, False), (2, False), (7, True)]
     assert [layer.excess for layer in layers] == [np.inf, 5, -np.inf]
-    with pytest.raises(InputError, match="21 clusters were asked for, but there are 20 distinct"):
+    with pytest.raises(InputError, match="from 1 to 20, the number of representatives; got 21"):
         find_layers(tree, np.ones(20), None, asked=(3, 21))
 
 

@@ -32,8 +32,8 @@ from shoal.errors import InputError
         (lambda e: e.answer_quiz(0, e.rows_of(1)[:1]), "is not in cluster 0"),
         (lambda e: e.start_from(k=0), "k must be a whole number of at least 1; got 0"),
         (lambda e: e.start_from(layer=99), "layer must be a whole number from 0"),
-        (lambda e: e.undo(), "undo 1, but there is nothing to undo"),
-        (lambda e: e.redo(3), "redo 3, but there is nothing to redo"),
+        (lambda e: e.undo(), "there is nothing to undo"),
+        (lambda e: e.redo(3), "there is nothing to redo"),
         (lambda e: e.divide(0, [10**6]), "row 1000000, but the rows are numbered"),
     ],
 )

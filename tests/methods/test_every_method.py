@@ -100,7 +100,7 @@ def test_more_clusters_than_rows(name):
     rows, _ = blobs(2)
     if METHODS[name].takes_k:
         with pytest.raises(
-            SettingError, match="k 7, but there are 6 distinct rows: give at most 6"
+            SettingError, match="k must be from 1 to 6, the number of distinct rows"
         ):
             run_method(name, rows, k=7)
     else:

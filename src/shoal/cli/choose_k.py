@@ -100,22 +100,24 @@ def choose_k(
     if left_out:
         most = found.table[-1]["k"]
         say(f"K above {most} was not tried: K must be below the number of rows.")
-    _say_picks(found.picks, found.agreed, layers)
+    ends = [*([ks[0]] if ks[0] > 2 else []), *([] if left_out else [ks[-1]])]
+    _say_picks(found.picks, found.agreed, ends, layers)
     if out is not None:
         say(f"{out}: all criteria")
 
 
-def _say_picks(picks: dict[str, int], agreed: int, layers: list[int]) -> None:
+def _say_picks(picks: dict[str, int], agreed: int, ends: list[int], layers: list[int]) -> None:
     for name, pick in picks.items():
-        say(f"{_NAMES[name]}: K = {pick}")
+        at_end = " (end of the range: try a wider --range)" * (pick in ends)
+        say(f"{_NAMES[name]}: K = {pick}{at_end}")
     if layers:
         more = f" (other layers: {', '.join(map(str, layers[1:]))})" if layers[1:] else ""
         say(f"Shoal's primary layer: K = {layers[0]}{more}")
     count = list(picks.values()).count(agreed)
     if count == len(picks):
-        say(f"All {count} agree on K = {agreed}.")
+        say(f"All {count} criteria agree on K = {agreed}.")
     elif count > 1:
-        say(f"{count} of {len(picks)} agree on K = {agreed}.")
+        say(f"{count} of the {len(picks)} criteria agree on K = {agreed}.")
     else:
         say(
             "No two criteria agree: the data do not point to one K. Compare several with shoal "

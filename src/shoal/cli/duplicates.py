@@ -87,16 +87,17 @@ def duplicates(
     if json:
         print_json({**found.as_dict(), "out": out})
     else:
-        _print_found(found, source, out)
+        _print_found(found, source, out, mirrored)
     if remove_to is not None:
         _print_separated(f"moved to {remove_to}", separate.remove_copies(found, remove_to), json)
     if keep_one is not None:
         _print_separated(f"written to {keep_one}", separate.keep_one(found, keep_one), json)
 
 
-def _print_found(found: Duplicates, source: str, out: Path | None) -> None:
+def _print_found(found: Duplicates, source: str, out: Path | None, mirrored: bool) -> None:
     facts = found.as_dict()
-    kinds = ", ".join(f"{facts[kind]:,} {kind}" for kind in ("exact", "near", "mirrored"))
+    sought = ("exact", "near", *["mirrored"] * mirrored)
+    kinds = ", ".join(f"{facts[kind]:,} {kind}" for kind in sought)
     across = " in the second source" if len(found.rows.sources) == 2 else ""
     say(
         f"{plural(facts['rows'], 'image')}: {facts['distinct']:,} distinct, "

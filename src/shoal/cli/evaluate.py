@@ -20,6 +20,7 @@ from shoal.cli.options import (
 )
 from shoal.cli.output import number, print_json, print_table, remark, say
 from shoal.cli.runs import open_run
+from shoal.core.plural import plural
 
 
 @with_settings(("engine",))
@@ -60,7 +61,7 @@ def evaluate(
         print_json({"run": opened.path, **facts, "scores": scores})
         return
     if known.unknown:
-        remark(f"{known.unknown:,} rows have no known class and are left out")
+        remark(f"left out, for want of a known class: {plural(known.unknown, 'row')}")
     print_scores(f"{opened.path} against {len(known.names)} classes", scores)
     if plot is not None:
         say(f"{plot}: classes against clusters")

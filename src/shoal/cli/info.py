@@ -8,6 +8,7 @@ from typing import Any
 from shoal.cli.options import JsonOption, RunsArgument
 from shoal.cli.output import print_facts, print_json, remark, say
 from shoal.cli.runs import layer_notes, open_run
+from shoal.core.plural import plural
 from shoal.errors import RunError
 
 _MOST_LISTED = 20
@@ -46,7 +47,7 @@ def _print(facts: dict[str, Any], bad: Any, notes: list[str]) -> None:
     for sentence in notes:
         say(sentence)
     if bad.num_rows:
-        say(f"{bad.num_rows:,} rows could not be read:")
+        say(f"{plural(bad.num_rows, 'row')} could not be read:")
         for entry in bad.slice(0, _MOST_LISTED).to_pylist():
             say(f"  {entry['name'] or entry['row']}: {entry['reason']}")
         if bad.num_rows > _MOST_LISTED:

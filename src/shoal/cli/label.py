@@ -44,7 +44,9 @@ def label(
 ) -> None:
     """Name each cluster by the majority class of its labelled rows, and measure the accuracy.
 
-    The names are edits: shoal edits undo removes them.
+    Each name is an edit; the command to undo them all is printed at the end.
+
+    To write labels to a file, see shoal labels.
     """
     import numpy as np
 
@@ -118,5 +120,5 @@ def _print(run: Run, found: Labelling, new: dict[str, Any]) -> None:
         say(f"New: {new['new_accuracy']:.4f} of {plural(new['new_rows'], 'row')}.")
     if found.edits:
         print_next(
-            [(command("shoal", "edits", "undo", run.path, found.edits), "take the names back")]
+            [(command("shoal", "edits", "undo", run.path, found.edits), "remove these names")]
         )

@@ -75,8 +75,8 @@ def print_layers(run: Run) -> None:
     primary = next((at for at, fact in enumerate(facts) if fact["primary"]), None)
     of = f", a sample of {run.sample_of:,} rows" if run.sample_of else ""
     print_table(f"Layers of {run.path}{of}", names, lines, primary)
-    for sentence in (*layer_notes(run), *run.advice.sentences):
-        say(sentence)
+    for sentence in dict.fromkeys((*run.advice.sentences, *layer_notes(run))):
+        say(sentence.replace("choose-k SOURCE", command("choose-k", run.path)))
 
 
 def layer_notes(run: Run) -> list[str]:
@@ -86,14 +86,12 @@ def layer_notes(run: Run) -> list[str]:
 
     method = run.info()["method"]["name"]
     if method != DEFAULT and run.primary.k == 1:
-        return [f"One cluster by {method}. Its parameters are listed by shoal methods."]
+        return [f"The parameters of {method} are listed by shoal methods."]
     if method == DEFAULT and run.primary.k == 1 and not has_structure(run.tree.excess):
-        cut = command("shoal", "labels", run.path, "--k", min(10, run.tree.n_leaves))
-        return [
-            "One cluster: no split is clearer than in unstructured data of this size and shape.",
-            "To find more, try other --features for images, fewer columns (--leave-out) for a "
-            f"table, or more rows. To cut the tree anyway: {cut}",
-        ]
+        other = "fewer columns (--leave-out)" if run.is_table else "other features (--features)"
+        more = f"To see more clusters, try {other} or more rows."
+        cuts = [command("shoal", "labels", run.path, "--k", c.k) for c in run.advice.choices[:1]]
+        return [*run.advice.sentences, more, *(f"To cut the tree anyway: {cut}" for cut in cuts)]
     if any(layer.weak for layer in run.layers):
         return [
             "weak: the last splits of this layer are barely clearer than chance. Inspect its "

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shoal.core.plural import plural
 from shoal.errors import InputError
 from shoal.rows import of_taken, read_label_file
 
@@ -86,7 +87,9 @@ def _counted(values: NDArray) -> Truth:
 
 def _check_length(count: int, where: str, n_rows: int) -> None:
     if count != n_rows:
-        raise InputError(f"--truth {where} has {count:,} labels, but there are {n_rows:,} rows")
+        raise InputError(
+            f"--truth {where} has {plural(count, 'label')}, but the run has {plural(n_rows, 'row')}"
+        )
 
 
 def _checked(values: Sequence[Any] | NDArray, where: str, n_rows: int) -> list[str | None]:

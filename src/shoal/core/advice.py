@@ -1,4 +1,4 @@
-"""Advice after a fit: the number of groups, a large mixed one, other K nearly as clear."""
+"""Advice after a fit: the number of clusters, a large mixed one, other K nearly as clear."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _NEARLY = 0.5
 # "Large": twice an even share. Smaller mixed clusters are marked by a badge on the page.
 _LARGE = 2.0
 _OTHERS = 2
-# Best guesses when no split is significant: as many groups as a person would look through.
+# Best guesses when no split is significant: as many clusters as a person would look through.
 _MOST_GUESSED = 12
 _GUESSES = 3
 
@@ -37,7 +37,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Advice:
-    """Two sentences, and the values of K that they mention."""
+    """A few sentences, and the values of K that they mention."""
 
     sentences: tuple[str, ...]
     choices: tuple[Choice, ...]
@@ -66,27 +66,28 @@ def advise(tree: Tree, layers: Sequence[Layer], weights: NDArray[np.int64]) -> A
     """
     primary = next(layer for layer in layers if layer.primary)
     if primary.k == 1:
-        return _one_group(tree)
+        return _one_cluster(tree)
     mixed = _large_and_mixed(tree, primary.k, layers[-1].k, weights)
     if mixed is None:
-        first, choices = f"{primary.k:,} groups, none of them large and mixed.", []
+        first, choices = f"{primary.k:,} clusters; none is both large and mixed.", []
     else:
         cluster, share, k, parts = mixed
         first = (
-            f"{primary.k:,} groups; cluster {cluster} is large and mixed: it has {share:.0%} of "
-            f"the rows, and splits into {plural(parts, 'group')} at K = {k:,}."
+            f"{primary.k:,} clusters; cluster {cluster} is large and mixed: it has {share:.0%} of "
+            f"the rows, and splits into {plural(parts, 'cluster')} at K = {k:,}."
         )
         choices = [Choice(k, f"cluster {cluster} splits")]
     # A weak layer is no clearer than chance, unless that is all there is.
     shown = [layer for layer in layers if layer.k > 1 and layer.weak <= primary.weak]
     scores = {layer.k: _score(tree, layer, weights) for layer in shown}
-    near = [k for k, score in scores.items() if score > 0 and score >= _NEARLY * scores[primary.k]]
+    own = scores[primary.k]
+    near = [k for k, score in scores.items() if score > 0 and score >= _NEARLY * own]
     near = sorted(set(near) - {primary.k}, key=lambda k: -scores[k])[:_OTHERS]
-    choices += [Choice(k, "nearly as clear") for k in near if mixed is None or k != mixed[2]]
+    why = {k: "clearer" if scores[k] > own else "nearly as clear" for k in near}
+    choices += [Choice(k, why[k]) for k in near if mixed is None or k != mixed[2]]
     if near:
-        verb = "is" if len(near) == 1 else "are"
-        named = " and ".join(f"K = {k:,}" for k in near)
-        return Advice((first, f"{named} {verb} nearly as clear."), tuple(choices))
+        parts = [f"K = {k:,} is {why[k]}" for k in near]
+        return Advice((first, f"{' and '.join(parts)}."), tuple(choices))
     beside = _neighbours(primary.k, list(scores))
     choices += [Choice(k, f"the next {way} layer") for k, way in beside]
     named = " and ".join(f"K = {k:,} ({way})" for k, way in beside)
@@ -94,7 +95,8 @@ def advise(tree: Tree, layers: Sequence[Layer], weights: NDArray[np.int64]) -> A
         f"Other layers: {named}."
         if beside
         # Touching groups of similar extent show in k-means and its criteria, not in the excess.
-        else "No other layer is nearly as clear. To compare other K by k-means: shoal choose-k."
+        else "No other K is nearly as clear. To compare values of K with k-means: "
+        "shoal choose-k SOURCE"
     )
     return Advice((first, second), tuple(choices))
 
@@ -108,28 +110,26 @@ def _neighbours(k: int, others: list[int]) -> list[tuple[int, str]]:
 
 def advise_method(method: str, k: int) -> Advice:
     """Describe the result of another method; advice is available only for Shoal's own layers."""
-    return Advice((f"{plural(k, 'group')} by {method}.",), ())
+    return Advice((f"{plural(k, 'cluster')} by {method}.",), ())
 
 
-def _one_group(tree: Tree) -> Advice:
+def _one_cluster(tree: Tree) -> Advice:
     """Suggest the cuts with the widest gaps after them among the first few splits."""
     certain = has_structure(tree.excess)
     first = (
-        "One group, as requested; the data show more."
+        "One cluster, as requested; the data shows more."
         if certain
-        else "One group: no split is clearer than chance would produce."
+        else "One cluster: no split is clearer than in unstructured data of this size and shape."
     )
     excess = tree.excess[:_MOST_GUESSED].astype(np.float64)
     excess = excess[np.isfinite(excess)]
     best = np.argsort(np.diff(excess), kind="stable")[:_GUESSES]
     guesses = sorted(int(at) + 2 for at in best)
     if not guesses:
-        return Advice((first, "There is no other cut."), ())
-    named = ", ".join(f"K = {k}" for k in guesses)
-    if certain:
-        second = f"The clearest of the coarse cuts: {named}."
-    else:
-        second = f"Best guesses, to be treated with caution: {named}."
+        return Advice((first,), ())
+    named = " and ".join(filter(None, (", ".join(map(str, guesses[:-1])), str(guesses[-1]))))
+    verb = "cut is" if len(guesses) == 1 else "cuts are"
+    second = f"The {'clearest coarse' if certain else 'least unlikely'} {verb} K = {named}."
     why = "a clear cut" if certain else "a guess"
     return Advice((first, second), tuple(Choice(k, why) for k in guesses))
 

@@ -7,6 +7,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from shoal.core.plural import plural
 from shoal.core.products import in_threads
 from shoal.core.top_scores import best_of
 from shoal.errors import InputError
@@ -80,7 +81,9 @@ def checked(rows: NDArray, name: str) -> NDArray[np.float32]:
         raise InputError(f"{name} has shape {rows.shape}, but must be rows × columns")
     if not np.isfinite(rows).all():
         bad = int((~np.isfinite(rows).all(axis=1)).sum())
-        raise InputError(f"{bad} rows of {name} hold NaN or infinity: leave them out first")
+        raise InputError(
+            f"{name} holds NaN or infinity in {plural(bad, 'row')}: leave these out first"
+        )
     return rows
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from shoal.errors import InputError
+from shoal.errors import InputError, SettingError
 
 
 def checked_whole(name: str, value: Any, low: int, high: int | None = None) -> int:
@@ -30,6 +30,25 @@ def checked_whole(name: str, value: Any, low: int, high: int | None = None) -> i
     except TypeError:
         number = low - 1
     if number < low or (high is not None and number > high):
+        if low == high:
+            raise InputError(f"{name} must be {low}, the only one; got {value!r}")
         bounds = f"of at least {low}" if high is None else f"from {low} to {high}"
         raise InputError(f"{name} must be a whole number {bounds}; got {value!r}")
     return number
+
+
+def check_count(name: str, value: int, most: int, counted: str) -> None:
+    """Raise if a number is not from 1 to `most`, the number of what is counted.
+
+    Raises
+    ------
+    SettingError
+
+    Examples
+    --------
+    >>> check_count("k", 3, 3, "rows")
+    """
+    if not 1 <= value <= most:
+        raise SettingError(
+            f"{name} must be from 1 to {most:,}, the number of {counted}; got {value:,}"
+        )

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shoal.core.checked import check_count
 from shoal.core.null import WEAK, finest_threshold
 from shoal.core.record_lists import Tabular, text_table
 from shoal.core.stability import Resampled
 from shoal.core.tree import Tree
-from shoal.errors import InputError
 
 # A layer has at most this many times the clusters of the one before it ...
 _STEP = 1.6
@@ -118,15 +118,10 @@ def find_layers(
 
     Raises
     ------
-    InputError
-        When more clusters are asked for than there are rows.
+    SettingError
+        When more clusters are asked for than there are representatives.
     """
-    m = tree.n_leaves
-    most = max([*(asked or ()), k or 1])
-    if most > m:
-        raise InputError(
-            f"{most} clusters were asked for, but there are {m} distinct rows: ask for at most {m}"
-        )
+    check_count("k", max([*(asked or ()), k or 1]), tree.n_leaves, "representatives")
     if asked:
         ks, primary = sorted(set(asked)), asked[0]
     else:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shoal.core.checked import check_count
 from shoal.core.communities import find_communities
 from shoal.core.condense import all_excess, condense, fewest_leaves, smallest_cluster
 from shoal.core.constraints import Constraints, all_apart, constrain, groups_of, parted
@@ -110,6 +111,7 @@ def fit_structure(
     m = len(vectors)
     weights = np.ones(m) if weights is None else np.asarray(weights, np.float64)
     asked = None if isinstance(layers, str) else layers
+    check_count("k", max([*(asked or ()), k or 1]), m, "representatives")
     if m < 2:
         return _tiny(m, asked, k)
     near = min(neighbours or MOST_NEIGHBOURS, m - 1)

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shoal.core.checked import check_count
 from shoal.core.record_lists import Tabular, cell
-from shoal.errors import InputError
 
 
 @dataclass(frozen=True, repr=False)
@@ -58,14 +58,10 @@ class Tree(Tabular):
 
         Raises
         ------
-        InputError
+        SettingError
             When k is not between 1 and the number of leaves.
         """
-        if not 1 <= k <= self.n_leaves:
-            raise InputError(
-                f"{k} clusters were asked for, but the tree has {self.n_leaves} leaves: "
-                f"ask for 1 to {self.n_leaves}"
-            )
+        check_count("k", k, self.n_leaves, "representatives")
         inner = np.sort(self.splits[: k - 1].astype(np.int64))
         return np.concatenate([[0], inner, [self.n_leaves]])
 

@@ -75,8 +75,10 @@ class History:
             n = int(draft.facts["n"])
             there = len(self._done if draft.op == "undo" else self._undone)
             if not 1 <= n <= there:
-                amount = "there is nothing" if not there else f"there are {there} edits"
-                raise InputError(f"{draft.op} {n}, but {amount} to {draft.op}")
+                if not there:
+                    raise InputError(f"there is nothing to {draft.op}")
+                amount = f"from 1 to {there}, the number of edits to {draft.op}"
+                raise InputError(f"N must be {amount}; got {n}")
             return lambda entry: self._shift(entry, n)
         if draft.op == "skipped":  # nothing was done, so there is nothing to undo
             return lambda entry: self.touched.update({entry.seq: frozenset()})

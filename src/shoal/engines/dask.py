@@ -62,7 +62,7 @@ class DaskEngine(WorkerEngine):
         super().__init__(launch)
         parser = OptionParser("dask")
         parser.add_argument("--address", default="")
-        parser.add_argument("--scheduler_file", default="")
+        parser.add_argument("--scheduler-file", "--scheduler_file", default="")
         parser.add_argument("--wait", type=positive_seconds, default=_WAIT)
         given = parser.parse_args(launch.options)
         self._wait, self.threads, self._processes = given.wait, launch.threads, 0

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.core.plural import plural
+from shoal.core.checked import check_count
 from shoal.errors import SettingError
 from shoal.methods.rules import Rule
 
@@ -221,10 +221,8 @@ class Method:
                 f"k must be at most {MOST_CLUSTERS:,} for {self.name}, because the tree compares "
                 f"all pairs of clusters; got {k:,}: give fewer, or leave the method out"
             )
-        if m is not None and k > m:
-            raise SettingError(
-                f"k {k:,}, but there are {plural(m, 'distinct row')}: give at most {m:,}"
-            )
+        if m is not None:
+            check_count("k", k, m, "distinct rows")
 
     def most_rows(self, memory: int) -> int | None:
         """Return the most rows that it takes within half of some memory; None for any number."""

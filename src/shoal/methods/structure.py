@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from shoal.core.checked import check_count
 from shoal.core.communities import find_communities
 from shoal.core.condense import all_excess, condense, fewest_leaves, smallest_cluster
 from shoal.core.dendrogram import Dendrogram
@@ -91,10 +92,7 @@ def method_structure(
     clusters = without_noise(vectors, found.labels)
     k = int(clusters.max()) + 1
     most = max([k, *layers])
-    if most > m:
-        raise InputError(
-            f"{most} clusters were asked for, but there are {m} distinct rows: ask for at most {m}"
-        )
+    check_count("k", most, m, "representatives")
     if found.merges is None and k > MOST_CLUSTERS:
         raise InputError(
             f"the method found {k:,} clusters: at most {MOST_CLUSTERS:,} can be shown, so "

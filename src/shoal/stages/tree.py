@@ -65,7 +65,7 @@ def _work(context: Context) -> dict[str, Any]:
     refined_path = folder.whole("refined", "json")
     return {
         **({"refined": read_json(refined_path)} if refined_path.exists() else {}),
-        "layers": [layer["k"] for layer in layers],
+        "layers_k": [layer["k"] for layer in layers],
         "clusters": next(layer["k"] for layer in layers if layer["primary"]),
     }
 
