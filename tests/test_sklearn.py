@@ -29,7 +29,7 @@ def test_any_number_of_clusters_is_a_cut_of_the_same_tree(blobs):
     found = Shoal(n_clusters=3).fit(blobs[0])
     assert found.n_clusters_ == 3 == len(np.unique(found.labels_))
     assert len(np.unique(np.stack([found.labels_, blobs[1]]), axis=1).T) == 6
-    with pytest.raises(ValueError, match="k must be from 1 to .*; got 901"):
+    with pytest.raises(ValueError, match=r"k must be from 1 to .*; got 901"):
         Shoal(n_clusters=901).fit(blobs[0])
 
 

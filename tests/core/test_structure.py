@@ -237,7 +237,7 @@ def test_a_k_that_is_asked_for_is_marked_beside_the_data_s_own():
     assert (own.primary.k, asked.primary.k) == (4, 3)
     assert fit_structure(plain("normal", 200, 4, 0), k=3).primary.weak
     assert fit_structure(x[:2], k=2).primary.k == 2
-    with pytest.raises(InputError, match="k must be from 1 to .*; got 999"):
+    with pytest.raises(InputError, match=r"k must be from 1 to .*; got 999"):
         fit_structure(x, k=999)
 
 
@@ -252,7 +252,7 @@ def test_layers_that_were_asked_for():
     assert [layer.k for layer in structure.layers] == [2, 4, 9]
     assert structure.primary.k == 4
     assert adjusted_rand_score(truth, primary(structure)) == 1
-    with pytest.raises(InputError, match="k must be from 1 to .*; got 999"):
+    with pytest.raises(InputError, match=r"k must be from 1 to .*; got 999"):
         fit_structure(x, layers=(999,))
 
 
