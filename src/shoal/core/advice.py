@@ -86,8 +86,8 @@ def advise(tree: Tree, layers: Sequence[Layer], weights: NDArray[np.int64]) -> A
     why = {k: "clearer" if scores[k] > own else "nearly as clear" for k in near}
     choices += [Choice(k, why[k]) for k in near if mixed is None or k != mixed[2]]
     if near:
-        parts = [f"K = {k:,} is {why[k]}" for k in near]
-        return Advice((first, f"{' and '.join(parts)}."), tuple(choices))
+        phrases = [f"K = {k:,} is {why[k]}" for k in near]
+        return Advice((first, f"{' and '.join(phrases)}."), tuple(choices))
     beside = _neighbours(primary.k, list(scores))
     choices += [Choice(k, f"the next {way} layer") for k, way in beside]
     named = " and ".join(f"K = {k:,} ({way})" for k, way in beside)
