@@ -120,7 +120,7 @@ def run_pipeline(
             context.stage(drift.STAGE.name).clear()
         done = [_do(one, context) for one in stages]
         if not any(done):
-            bars.note("Nothing to do: all stages are already done with these settings.")
+            bars.note("Nothing to do: this fit is already finished.")
         bars.finish()
         if earlier is not None:
             _carry(earlier, run, bars)

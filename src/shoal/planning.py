@@ -125,8 +125,7 @@ def for_method(settings: FitSettings, n_rows: int) -> tuple[FitSettings, str]:
     # Gaussians need enough rows for their covariances, too.
     if passes and not method.soft and requested is None and n_rows > EVERY_ROW and start < usual:
         return replace(settings, representatives=start), (
-            f"passes {passes} go over all {n_rows:,} rows: they start from {start:,} "
-            "representatives."
+            f"The {passes} passes over all {n_rows:,} rows start from {start:,} representatives."
         )
     room = min(settings.memory, 2 * (settings.memory - LIBRARIES - _BESIDE_PAIRS))
     most = method.most_rows(room)  # half of the room for pairs

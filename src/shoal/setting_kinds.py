@@ -7,12 +7,12 @@ import os
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from operator import index
 from typing import Any
 
 import numpy as np
 
+from shoal.core.checked import check_word
 from shoal.errors import SettingError
 
 _UNITS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
@@ -48,10 +48,11 @@ def setting(default: Any, *row: Any, **more: Any) -> Any:
 def number(default: Any, text: str, low: float, high: float, metavar: str = "N") -> Any:
     """Return the field of a number from `low` to `high`; whole where `low` is an int."""
     whole = isinstance(low, int)
-    rule = f"a {'whole ' if whole else ''}number from {low:,} to {high:,}"
+    bounds = f"of at least {low:,}" if high >= 2**40 else f"from {low:,} to {high:,}"
+    rule = f"a {'whole ' if whole else ''}number {bounds}"
 
     def parse(name: str, value: Any) -> int | float:
-        wrong = SettingError(f"{name} {value!r}: give {rule}")
+        wrong = SettingError(f"{name} must be {rule}; got {value!r}")
         found = _whole(value, wrong) if whole else _real(value, wrong)
         if not low <= found <= high:
             raise wrong
@@ -64,18 +65,9 @@ def choice(default: str | None, text: str, *choices: str) -> Any:
     rule = f"one of {', '.join(choices)}"
 
     def parse(name: str, value: Any) -> str:
-        return one_word(name, value, choices, rule)
+        return check_word(name.strip("_"), value, choices)
 
     return setting(default, text, rule, parse, choices=choices)
-
-
-def one_word(name: str, value: Any, choices: tuple[str, ...], rule: str) -> str:
-    """Return a word out of `choices`, or say which one may be meant."""
-    if value in choices:
-        return str(value)
-    close = get_close_matches(str(value), choices, n=1)
-    hint = f" (did you mean {close[0]}?)" if close else ""
-    raise SettingError(f"{name} {value!r}: give {rule}{hint}")
 
 
 def text(text: str, metavar: str) -> Any:
@@ -178,7 +170,7 @@ def parse_layers(value: str | int | tuple[int, ...] | list[int]) -> str | tuple[
 def _parse_text(name: str, value: Any) -> str:
     if isinstance(value, str | os.PathLike) and os.fspath(value):
         return str(value)
-    raise SettingError(f"{name} {value!r}: give a text")
+    raise SettingError(f"{name} must be a text; got {value!r}")
 
 
 def _parse_names(name: str, value: Any) -> tuple[str, ...]:
@@ -196,12 +188,12 @@ def _parse_names(name: str, value: Any) -> tuple[str, ...]:
 def _parse_flag(name: str, value: Any) -> bool:
     if isinstance(value, bool | np.bool_):
         return bool(value)
-    raise SettingError(f"{name} {value!r}: give true or false")
+    raise SettingError(f"{name} must be true or false; got {value!r}")
 
 
 def parse_path(name: str, value: Any) -> str:
     if not isinstance(value, str | os.PathLike) or not os.fspath(value):
-        raise SettingError(f"{name} {value!r}: give a path")
+        raise SettingError(f"{name} must be a path; got {value!r}")
     return absolute(str(value))
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from shoal.core.chain import STEPS, join_chain, split_chain
+from shoal.core.checked import check_word
 from shoal.core.known_encoders import KNOWN_ENCODERS
 from shoal.core.spec import parse_spec
 from shoal.errors import SettingError
@@ -21,7 +22,6 @@ from shoal.setting_kinds import (
     flag,
     names,
     number,
-    one_word,
     parse_dtype,
     parse_k,
     parse_layers,
@@ -57,10 +57,12 @@ def _parse_features(name: str, value: Any) -> str:
         return join_chain(_parse_features(name, base), steps)
     first, plus, rest = base.partition("+")
     if plus and first.partition(":")[0] not in NETWORKS:
-        raise SettingError(f"{name} {value!r}: give steps out of {', '.join(STEPS)}; got {rest!r}")
+        raise SettingError(
+            f"unknown {name} {value!r}: give steps out of {', '.join(STEPS)}; got {rest!r}"
+        )
     spec = parse_spec(str(value))
     if spec.kind not in NETWORKS or not spec.what:
-        return one_word(name, value, (*FEATURES, *KNOWN_ENCODERS), _FEATURES_RULE)
+        return check_word(name, value, (*FEATURES, *KNOWN_ENCODERS))
     if spec.kind == "onnx":
         return str(replace(spec, what=absolute(spec.what)))
     weights = spec.options.get("weights")
@@ -154,8 +156,8 @@ class FitSettings:
     )
     pages: str | None = choice(
         None,
-        "Treat the pages of a TIFF file as rows or as channels of one image; by default what its "
-        "metadata say, otherwise rows.",
+        "Treat the pages of a TIFF file as rows or as channels of one image; by default as the "
+        "metadata says, or rows if it does not say.",
         "rows",
         "channels",
     )
@@ -177,8 +179,8 @@ class FitSettings:
     )
     unknown: float = number(
         0.05,
-        "False alarm rate of predict: the largest share of rows like the fitted ones that may be "
-        "called unknown.",
+        "False alarm rate of predict: at most this share of rows that resemble the fitted ones is "
+        "marked unknown.",
         0.0001,
         0.5,
         "SHARE",
@@ -208,7 +210,7 @@ class FitSettings:
     )
     added: str | None = choice(
         None,
-        "With previous, what to do with added rows: place them in its tree (the default), or "
+        "With --previous: what to do with added rows: place them in its tree (the default), or "
         "refit all rows.",
         "place",
         "refit",

@@ -111,7 +111,7 @@ def test_an_operation_from_outside_is_a_command_an_edit_and_is_carried_over(
     assert "Sign a cluster." in shoal("edits", "--help").stdout
     told("edits", "name", mine, 1, "ones")
     done = told("edits", "sign", mine, 1, "--by", "Ada")
-    assert [e["summary"] for e in done["done"]] == ["Ada signed Cluster 1"]
+    assert [e["summary"] for e in done["done"]] == ["Ada signed cluster 1"]
     assert done["changed"][0]["note"] == "signed by Ada"
     assert told("edits", "undo", mine)["changed"][0]["note"] == ""
     assert told("edits", "redo", mine)["changed"][0]["note"] == "signed by Ada"

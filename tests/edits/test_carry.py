@@ -95,7 +95,7 @@ def test_what_makes_no_sense_any_more_is_in_the_log_with_the_reason(edits, fitte
     assert all(why for why in skipped.values())
     done = {e.describe() for e in after.entries() if e.op != "skipped"}
     for entry in edits.done:
-        said = "Took Cluster 6 out of Cluster 0" if entry.op == "split" else entry.describe()
+        said = "Took cluster 6 out of cluster 0" if entry.op == "split" else entry.describe()
         assert said in done or any(what.startswith(said) for what in skipped), said
 
 

@@ -41,7 +41,7 @@ def test_a_person_looks_corrects_names_undoes_and_takes_the_result_away(served, 
     assert "→ Cluster 0" in page.inner_text("dialog")
     shot(page, "merge")
     page.keyboard.press("Enter")
-    assert told(page) == "Merged Cluster 1 into Cluster 0."
+    assert told(page) == "Merged cluster 1 into cluster 0."
     merged = sizes(page)
     assert merged["0"] == before["0"] + before["1"]
     assert "1" not in merged
@@ -52,7 +52,7 @@ def test_a_person_looks_corrects_names_undoes_and_takes_the_result_away(served, 
     page.fill("dialog input[type=number]", "3")
     until(page, "document.querySelectorAll('.parts li').length === 3")
     page.keyboard.press("Enter")
-    assert told(page).startswith("Split Cluster 0 into")
+    assert told(page).startswith("Split cluster 0 into")
     assert len(sizes(page)) == len(merged) + 2
 
     # Name one; the same name again asks, and merges nothing by itself.
@@ -60,7 +60,7 @@ def test_a_person_looks_corrects_names_undoes_and_takes_the_result_away(served, 
     page.keyboard.press("l")
     page.fill("dialog input", "zeros")
     page.keyboard.press("Enter")
-    assert told(page) == "Renamed Cluster 0 to “zeros”."
+    assert told(page) == "Renamed cluster 0 to “zeros”."
     page.locator("#cluster-2").click()
     page.keyboard.press("l")
     page.fill("dialog input", "Zeros")
@@ -206,11 +206,11 @@ def test_the_whole_journey_works_by_the_keyboard_alone(served, open_page):
     page.keyboard.press("g")
     page.wait_for_selector("dialog")
     page.keyboard.press("Enter")
-    assert told(page) == "Merged Cluster 1 into Cluster 0."
+    assert told(page) == "Merged cluster 1 into cluster 0."
     page.keyboard.press("k")
     page.wait_for_selector(".parts li")
     page.keyboard.press("Enter")
-    assert told(page).startswith("Split Cluster 0 into")
+    assert told(page).startswith("Split cluster 0 into")
     page.focus(".cards")
     page.keyboard.press("Home")
     page.keyboard.press("l")

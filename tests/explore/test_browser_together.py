@@ -53,13 +53,13 @@ def test_an_edit_is_said_when_the_news_of_it_comes_before_the_answer(served, ope
     page.keyboard.press("g")
     page.wait_for_selector("dialog")
     page.keyboard.press("Enter")
-    assert told(page) == "Merged Cluster 1 into Cluster 0."
+    assert told(page) == "Merged cluster 1 into cluster 0."
     page.wait_for_selector("h2:has-text('Cluster 0')")
     assert sizes(page)["0"] == before["0"] + before["1"]
     page.keyboard.press("k")
     page.wait_for_selector(".parts li")
     page.keyboard.press("Enter")
-    assert told(page).startswith("Split Cluster 0 into")
+    assert told(page).startswith("Split cluster 0 into")
     page.wait_for_selector("h2:has-text('2 clusters')")  # its parts, ready to be looked at
 
 
@@ -73,9 +73,9 @@ def test_edits_are_made_in_the_order_of_the_keys(served, open_page):
     page.keyboard.press("Control+z")
     page.keyboard.press("Control+y")
     said = [told(page) for _ in range(5)]
-    assert said[:2] == ["Marked Cluster 0 as good.", "Locked Cluster 0."]
-    assert said[2] == "Undone: locked Cluster 0."
-    assert said[3:] == [f"{how}: marked Cluster 0 as good." for how in ("Undone", "Redone")]
+    assert said[:2] == ["Marked cluster 0 as good.", "Locked cluster 0."]
+    assert said[2] == "Undone: locked cluster 0."
+    assert said[3:] == [f"{how}: marked cluster 0 as good." for how in ("Undone", "Redone")]
     assert sizes(page) == before
     assert page.locator("#cluster-0 .tag:has-text('good')").count() == 1
     assert page.locator("#cluster-0 .tag:has-text('locked')").count() == 0

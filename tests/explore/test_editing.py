@@ -20,7 +20,7 @@ def test_an_edit_is_in_the_log_and_in_every_count(explorer, ask):
     client = ask(explorer)
     before = sizes(client)
     merged = good(do(client, "merge", clusters=[1, 2], author="ada"))
-    assert merged["summary"] == "Merged Cluster 2 into Cluster 1"
+    assert merged["summary"] == "Merged cluster 2 into cluster 1"
     after = sizes(client)
     assert after == {c: n + (before[2] if c == 1 else 0) for c, n in before.items() if c != 2}
     log = good(client.get("/api/edits"))
@@ -29,8 +29,8 @@ def test_an_edit_is_in_the_log_and_in_every_count(explorer, ask):
     ]
     undone = good(do(client, "undo"))
     assert (undone["redo"], undone["summary"]) == (
-        "Merged Cluster 2 into Cluster 1",
-        "Undone: merged Cluster 2 into Cluster 1",
+        "Merged cluster 2 into cluster 1",
+        "Undone: merged cluster 2 into cluster 1",
     )
     assert sizes(client) == before
     assert not good(client.get("/api/edits"))["entries"][1]["in_effect"]

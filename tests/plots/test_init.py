@@ -11,6 +11,6 @@ def test_every_kind_has_a_method_and_every_method_a_kind():
 
 def test_kinds_are_drawn_by_name(digits):
     assert digits.plot.draw("k-distance").get_title(loc="left") == "Distance to neighbour 4"
-    with pytest.raises(InputError, match="pie is not a kind of plot"):
+    with pytest.raises(InputError, match="unknown kind of plot"):
         digits.plot.draw("pie")
     assert "dendrogram" in repr(digits.plot)

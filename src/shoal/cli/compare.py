@@ -23,7 +23,9 @@ def compare(
     run: RunArgument,
     other: Path | None = argument("[OTHER]", "A later run.", None, parser=place),
     layer: list[int] | None = option(
-        "--layer N", "Layer of both runs. Repeat it for one of each run, or two of one run."
+        "--layer N",
+        "Layer to compare. Give it twice to name one layer of each run, or two layers of a single "
+        "run.",
     ),
     raw: RawOption = False,
     json: JsonOption = False,
@@ -78,9 +80,9 @@ def _print(found: Comparison, before: Clustering, after: Clustering) -> None:
         print_table("Matched", names, lines, texts=("after",))
     _print_changes("Split", found.split, before, after, "into")
     _print_changes("Merged", found.merged, after, before, "from")
-    _print_changes("Died", found.died, before, after, "rows now in")
-    _print_changes("Born", found.born, after, before, "rows from")
-    say(f"{plural(found.moved, 'row')} moved between clusters otherwise.")
+    _print_changes("Disappeared", found.died, before, after, "rows now in")
+    _print_changes("New", found.born, after, before, "rows from")
+    say(f"{plural(found.moved, 'other row') if found.moved else 'No other rows'} changed cluster.")
 
 
 def _print_changes(

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 _ALL = "all"
 CountArgument = Annotated[str, argument("[N]", "Number of edits, or all; by default 1.")]
-FileArgument = Annotated[Path, argument("FILE", "A JSON file.")]
+FileArgument = Annotated[Path, argument("FILE", "File to write (.json).")]
 
 
 class Operations(WholeHelp):
@@ -111,7 +111,7 @@ def list_edits(run: RunArgument, json: JsonOption = False) -> None:
     print_table(f"Edits of {run}", names, lines, texts=names)
     undone = len(edits.undone)
     more = f", {undone} to redo" if undone else ""
-    say(f"{len(done)} in effect{more}. {_counted(edits)}.")
+    say(f"{plural(len(done), 'edit')} in effect{more}. {_counted(edits)}.")
 
 
 @edits.command()
@@ -180,8 +180,8 @@ def _effect(entry: Entry, done: set[int]) -> str:
 def _counted(edits: Curation) -> str:
     sizes = edits.sizes()
     bad = edits.ground.n_rows - sum(sizes.values())
-    text = f" and {bad:,} quarantined" if bad else ""
-    return f"{plural(len(sizes), 'cluster')} with {plural(sum(sizes.values()), 'row')}{text}"
+    text = f" ({bad:,} quarantined)" if bad else ""
+    return f"{plural(len(sizes), 'cluster')} and {plural(sum(sizes.values()), 'row')}{text}"
 
 
 def _print_done(run: Path, edits: Curation, before: int, json: bool) -> None:
@@ -195,7 +195,8 @@ def _print_done(run: Path, edits: Curation, before: int, json: bool) -> None:
         say("No edits: all of it is so already.")
         return
     for entry in changes.entries:
-        say(f"{entry.seq}. {entry.describe()}")
+        what = entry.describe()
+        say(f"Edit {entry.seq}: {what[0].lower()}{what[1:]}")
     say()
     lines = [
         [
@@ -209,10 +210,11 @@ def _print_done(run: Path, edits: Curation, before: int, json: bool) -> None:
     if lines:
         print_table("", ("cluster", "rows", "name", ""), lines, texts=("name", ""))
     if changes.gone:
-        say(f"Gone: {', '.join(map(str, changes.gone))}.")
+        one = "cluster" if len(changes.gone) == 1 else "clusters"
+        say(f"Removed: {one} {', '.join(map(str, changes.gone))}.")
     undone = changes.entries and changes.entries[-1].op == "undo"
     back = command("shoal", "edits", "redo" if undone else "undo", run)
-    say(f"{_counted(edits)}. {'Redo' if undone else 'Undo'} it with: {back}")
+    say(f"The run now has {_counted(edits)}. To {'redo' if undone else 'undo'}: {back}")
 
 
 def _count(text: str, every: int) -> int:

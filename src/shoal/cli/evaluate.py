@@ -62,9 +62,20 @@ def evaluate(
         return
     if known.unknown:
         remark(f"left out, for want of a known class: {plural(known.unknown, 'row')}")
-    print_scores(f"{opened.path} against {len(known.names)} classes", scores)
+    print_scores(f"{opened.path} against {plural(len(known.names), 'class', 'classes')}", scores)
     if plot is not None:
         say(f"{plot}: classes against clusters")
+
+
+_NAMES = {
+    "v_measure": "V-measure",
+    "nmi": "NMI",
+    "ami": "AMI",
+    "ari": "ARI",
+    "fowlkes_mallows": "Fowlkes–Mallows",
+    "calinski_harabasz": "Caliński–Harabasz",
+    "davies_bouldin": "Davies–Bouldin",
+}
 
 
 def print_scores(title: str, scores: list[dict[str, Any]]) -> None:
@@ -72,7 +83,10 @@ def print_scores(title: str, scores: list[dict[str, Any]]) -> None:
     names = [name for name in scores[0] if name not in ("k", "layer", "primary", "edited")]
     head = [f"K = {score['k']}{_mark(score)}" for score in scores]
     lines = [
-        [name.replace("_", " "), *(number(score.get(name), 3) for score in scores)]
+        [
+            _NAMES.get(name, name.replace("_", " ")),
+            *(number(score.get(name), 3) for score in scores),
+        ]
         for name in names
     ]
     print_table(title, ("", *head), lines)

@@ -20,6 +20,7 @@ from shoal.cli.options import (
 )
 from shoal.cli.output import command, print_json, progress_bars, remark, say
 from shoal.cli.runs import open_run
+from shoal.core.checked import check_word
 from shoal.core.plural import plural
 from shoal.errors import InputError
 
@@ -63,8 +64,7 @@ def export(
     json: JsonOption = False,
 ) -> None:
     """Export the edited clusters as folders of images, a data set, a table or an HTML report."""
-    if as_ not in _FORMS:
-        raise InputError(f"--as {as_}: give one of {', '.join(_FORMS)}")
+    check_word("export format", as_, _FORMS)
     check_quotes(quoted, as_ == "csv")
     if undo and as_ not in _FOLDERS:
         raise InputError(f"--undo goes with {', '.join(_FOLDERS)}, not with --as {as_}")
@@ -81,7 +81,7 @@ def export(
     say(facts["summary"])
     if as_ in _FOLDERS and not undo:
         again = command("shoal", "export", run, "--to", to, "--as", as_, "--undo")
-        say(f"Undo it with: {again}")
+        say(f"To undo: {again}")
 
 
 def _undone(to: Path) -> dict[str, Any]:
@@ -101,7 +101,8 @@ def _written(run: Run, to: Path, as_: str, quiet: bool, how: dict[str, Any]) -> 
         text = f"{found.path}: {found.path.stat().st_size:,} bytes"
         return {"file": found.path, "summary": text}
     before = f", {done.before:,} were there" if done.before else ""
-    return _facts(to, done, f"{to}: {plural(done.done, 'image')} laid out{before}")
+    written = "copied" if how["mode"] == "copy" else "linked"
+    return _facts(to, done, f"{to}: {plural(done.done, 'image')} {written}{before}")
 
 
 def _facts(to: Path, outcome: Outcome, text: str) -> dict[str, Any]:

@@ -51,7 +51,7 @@ def fit(
     dry_run: bool = option("--dry-run", "Show what would be done and its cost, then stop.", False),
     accept_new: bool = option(
         "--accept-new",
-        "Turn the clusters proposed for added rows into real ones, as edits that can be undone.",
+        "Accept the new clusters that were proposed for added rows, as edits that can be undone.",
         False,
     ),
     explore: bool = option("--explore", "Open the explorer in a browser when done.", False),
@@ -139,9 +139,11 @@ def print_outcome(run: Run) -> None:
             f"{run.sample_of - run.n_rows:,} of {run.sample_of:,} rows were not used."
         )
     if bad:
-        reason = run.quarantine["reason"][0].as_py()
+        first = run.quarantine.slice(0, 1).to_pylist()[0]
+        name, reason = first["name"] or f"row {first['row']}", first["reason"]
         see = command("shoal", "info", run.path)
-        say(f"{bad:,} of {run.n_rows:,} rows could not be read (first reason: {reason}); see {see}")
+        unread = f"{bad:,} of {run.n_rows:,} rows could not be read ({name}: {reason})."
+        say(f"{unread} All are listed by {see}")
     lost = sum(entry.op == "skipped" for entry in run.edits.entries())
     if lost:
         see = command("shoal", "edits", "list", run.path)
@@ -207,10 +209,10 @@ def _plan(source: Any, out: Path, given: dict[str, Any], json: bool) -> None:
     ]
     whole = _taken(facts["seconds"], facts["memory_bytes"], facts["disk_bytes"])
     names = ("stage", "time", "memory", "disk")
-    print_table("Estimated cost of each stage", names, [*lines, ["in all", *whole]], len(lines))
+    print_table("Estimated cost of each stage", names, [*lines, ["total", *whole]], len(lines))
     say(
-        "Nothing was run. Times are extrapolated from speeds measured just now, within a factor "
-        "of two."
+        "Dry run: nothing was written. Times are estimates from a short measurement, accurate to "
+        "a factor of two."
     )
 
 

@@ -112,13 +112,18 @@ def _print(run: Run, found: Labelling, new: dict[str, Any]) -> None:
     ]
     names = ("cluster", "label", "name", "rows", "labelled", "purity")
     print_table(f"{run.path}", names, lines, texts=("label", "name"))
-    say(f"Accuracy by majority label: {found.accuracy:.4f} of {plural(found.labelled, 'row')}.")
+    rows = plural(found.labelled, "labelled row")
+    say(f"Accuracy by majority label: {_percent(found.accuracy)} ({rows}).")
     if not math.isnan(found.test_accuracy):
-        rows = plural(found.tested, "row")
-        say(f"Held out: {found.test_accuracy:.4f} of {rows} that had no say.")
+        rows = plural(found.tested, "held-out row")
+        say(f"Accuracy: {_percent(found.test_accuracy)} on {rows}.")
     if new:
-        say(f"New: {new['new_accuracy']:.4f} of {plural(new['new_rows'], 'row')}.")
+        say(f"Accuracy: {_percent(new['new_accuracy'])} on {plural(new['new_rows'], 'new row')}.")
     if found.edits:
         print_next(
             [(command("shoal", "edits", "undo", run.path, found.edits), "remove these names")]
         )
+
+
+def _percent(share: float) -> str:
+    return f"{share:.2%}".replace("%", " %")

@@ -11,7 +11,7 @@ def mcp(
     run: RunArgument,
     read_only: bool = option("--read-only", "Do not allow edits.", False),
     author: str | None = option(
-        "--author NAME", "Author recorded in the edit log; by default you, by an assistant."
+        "--author NAME", 'Author recorded in the edit log; by default "USER, by an assistant".'
     ),
 ) -> None:
     """Serve a run to an AI assistant over the Model Context Protocol.

@@ -29,19 +29,20 @@ _SHOWN = 10
 def palette(
     source: str = argument(
         "IMAGE|FOLDER",
-        "An image file or a collection, as for shoal fit, which then shares one palette.",
+        "An image file, or a collection as for shoal fit, whose images share one palette.",
     ),
     out: Path | None = option(
         "--out -o OUT", "Output file (.png or .gif), or a folder for several images.", parser=place
     ),
     colors: str = option(
-        "--colors K|auto",
+        "--colors --colours K|auto",
         "Number of colours, 1 to 256; auto: the fewest without a noticeable error. [default: 25]",
         "25",
     ),
     space: str = option(
         "--space oklab|rgb",
-        "Colour space for comparisons: perceptual, or that of PSNR. [default: oklab]",
+        "Colour space for comparisons: oklab (perceptual) or rgb (in which PSNR is measured). "
+        "[default: oklab]",
         "oklab",
     ),
     dither: str = option(
@@ -143,7 +144,7 @@ def _print(found: Palette, files: list[dict[str, Any]], written: list[Path]) -> 
 
 def _quality(found: Palette) -> str:
     if math.isinf(found.psnr):
-        return "The palette has every colour of the image: nothing is lost."
+        return "The palette contains every colour of the image, so the result is lossless."
     text = f"PSNR {found.psnr:.2f} dB in RGB, {found.psnr_oklab:.2f} dB in Oklab, without dithering"
     if found.space == "rgb":
         return f"{text}."
@@ -151,4 +152,4 @@ def _quality(found: Palette) -> str:
 
 
 def _decibels(value: float) -> str:
-    return "as it was" if math.isinf(value) else f"{value:.2f}"
+    return "identical" if math.isinf(value) else f"{value:.2f}"

@@ -31,7 +31,11 @@ _OWN = (
         "centroids: the mean image, or the most typical one. [default: auto]",
     ),
     ("--leaves K", int, "dendrogram: number of leaves, 2 to 60."),
-    ("--neighbour N", int, "k-distance, reachability: which neighbour. [default: 4]"),
+    (
+        "--neighbour N",
+        int,
+        "k-distance, reachability: rank of the neighbour whose distance is plotted. [default: 4]",
+    ),
     (
         "--way own|tsne|umap|pca",
         str,

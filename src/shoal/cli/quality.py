@@ -34,7 +34,10 @@ def quality(
     json: JsonOption = False,
     **given: Any,
 ) -> None:
-    """Flag blank, blurred, dark, bright, empty and oddly shaped images, drawings and text."""
+    """Flag images with a defect, drawings and text.
+
+    A defect: blank, blurred, dark, bright, empty or oddly shaped.
+    """
     from shoal.export.tables import write_labels
     from shoal.quality import quality_tables
 
@@ -48,7 +51,7 @@ def quality(
             rows += table.num_rows
             notes = table["notes"].to_pylist()
             counts.update(note for line in notes for note in line.split("; ") if note)
-            counts["nothing to note"] += notes.count("")
+            counts["no findings"] += notes.count("")
             yield table
 
     with progress_bars(quiet) as bars:
@@ -64,7 +67,7 @@ def quality(
     lines = [
         [note, number(count), f"{100 * count / rows:.1f}"] for note, count in counts.most_common()
     ]
-    print_table(plural(rows, "image"), ("note", "images", "share %"), lines)
+    print_table(plural(rows, "image"), ("finding", "images", "share %"), lines)
     if out is None:
         again = command("shoal", "quality", source, "-o", "quality.parquet")
         print_next([(again, "every image with its measures")])

@@ -67,8 +67,8 @@ def _column(name: str, source: Source) -> LabelValues:
     if values is None:
         of = f", a column of the source ({listed(columns)})" if columns else ""
         raise InputError(
-            f"--truth {name} is not a file: give a .csv, .npy, .npz, .parquet, .h5, .mat or IDX "
-            f"file, {FOLDERS} or {LABELS}{of}"
+            f"--truth {name} does not exist: give a file (.csv, .npy, .npz, .parquet, .h5, .mat or "
+            f"IDX), or the word {FOLDERS} or {LABELS}{of}"
         )
     return values
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from difflib import get_close_matches
 from operator import index
 from typing import Any
 
@@ -52,3 +54,23 @@ def check_count(name: str, value: int, most: int, counted: str) -> None:
         raise SettingError(
             f"{name} must be from 1 to {most:,}, the number of {counted}; got {value:,}"
         )
+
+
+def check_word(what: str, value: Any, choices: Sequence[str]) -> str:
+    """Return one of several words, or raise with those there are and the one that may be meant.
+
+    Raises
+    ------
+    SettingError
+
+    Examples
+    --------
+    >>> check_word("engine", "beam", ("local", "beam"))
+    'beam'
+    """
+    if value in choices:
+        return str(value)
+    close = get_close_matches(str(value), choices, n=1)
+    hint = f" (did you mean {close[0]}?)" if close else ""
+    words = " or ".join(filter(None, (", ".join(choices[:-1]), choices[-1])))
+    raise SettingError(f"unknown {what} {value!r:.60}: choose {words}{hint}")

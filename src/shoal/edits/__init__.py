@@ -13,7 +13,7 @@ How to use it (`run.edits`, or `Curation(result)` on a `stages.result.Result`):
 >>> edits = run.edits
 >>> _ = edits.rename(2, "far away", author="ada")
 >>> edits.merge([0, 1]).describe()
-'Merged Cluster 1 into Cluster 0'
+'Merged cluster 1 into cluster 0'
 >>> [(line["cluster"], line["name"], line["rows"]) for line in edits.listing()]
 [(0, None, 200), (2, 'far away', 100)]
 >>> edits.undo().seq, edits.sizes()

@@ -90,16 +90,17 @@ class Entry:
         --------
         >>> entry = Entry(1, "", "", "rename", {"cluster": 0, "name": "petrol pumps"})
         >>> entry.describe()
-        'Renamed Cluster 0 to “petrol pumps”'
+        'Renamed cluster 0 to “petrol pumps”'
         """
         from shoal.edits.operations import OPERATIONS  # which import this module
         from shoal.edits.operations.base import shortened
 
         def called(cluster: int) -> str:
             name = (names or {}).get(cluster)
-            return f"Cluster {cluster}" if name is None else f"“{shortened(name)}”"
+            return f"cluster {cluster}" if name is None else f"“{shortened(name)}”"
 
-        return OPERATIONS[self.op].describe(self.facts, called, noun)
+        text = OPERATIONS[self.op].describe(self.facts, called, noun)
+        return text[0].upper() + text[1:]
 
 
 class Log:

@@ -45,7 +45,7 @@ def proposed(state: State, clusters: Iterable[int], into: int | None = None) -> 
     if into is not None and state.existing(into) not in ids:
         ids = (*ids, into)
     if len(ids) < 2:
-        raise InputError(f"a merge takes two clusters at least, but {len(ids)} was given")
+        raise InputError("a merge needs at least two different clusters")
     stays = max(ids, key=lambda c: (sizes[c], -c)) if into is None else into
     order = sorted(ids, key=lambda c: (c != stays, -sizes[c], c))
     kept = [state.clusters[c] for c in order]

@@ -134,7 +134,7 @@ class State:
         if found not in self.clusters:
             near = ", ".join(map(str, list(self.clusters)[:8]))
             more = ", …" if len(self.clusters) > 8 else ""
-            raise InputError(f"there is no cluster {found}: there are {near}{more}")
+            raise InputError(f"there is no cluster {found}; the clusters are {near}{more}")
         return found
 
     def editable(self, cluster: Any) -> int:

@@ -61,7 +61,7 @@ def edit(explorer: Explorer, params: Params) -> dict[str, Any]:
         told = entry.describe(names, _noun(explorer))
         if op == "recluster":
             parts = len(explorer.own_fit.members) if explorer.own_fit else 0
-            told = f"Split Cluster {given['cluster']} into {parts} by its own features"
+            told = f"Split cluster {given['cluster']} into {parts} by its own features"
             return {"entry": entry.seq, "summary": told, "steps": parts - 1, **counts}
         if op == "names":
             steps = len(given["names"])

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Unpack
 
+from shoal.core.checked import check_word
 from shoal.errors import InputError, RunError
 from shoal.export.base import refuse_existing
 from shoal.export.datasets import DATASETS
@@ -53,8 +54,7 @@ def export(
     on_done: Callable[[int], None] = lambda count: None,
     **cut: Unpack[LabelKeywords],
 ) -> Exported:
-    if form not in FORMS:
-        raise InputError(f"export format must be one of {', '.join(FORMS)}; got {form!r}")
+    check_word("export format", form, FORMS)
     if quoted and form != "csv":
         raise InputError(f"formulas are quoted only in csv; got {form}")
     if form in FOLDERS:

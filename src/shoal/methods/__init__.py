@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from difflib import get_close_matches
 
-from shoal.errors import SettingError
+from shoal.core.checked import check_word
 from shoal.methods import (
     agglomerative,
     birch,
@@ -92,9 +91,7 @@ def method_name(text: str) -> str:
     found = _SPELT.get(_plain(text))
     if found is not None:
         return found
-    close = get_close_matches(str(text), NAMES, n=1)
-    hint = f"did you mean {close[0]}?" if close else f"give one of {', '.join(NAMES)}"
-    raise SettingError(f"method {text!r} is not known: {hint}")
+    return check_word("method", text, NAMES)
 
 
 def _plain(text: str) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 import numpy as np
 from numpy.typing import ArrayLike
 
-from shoal.errors import InputError
+from shoal.core.checked import check_word
 from shoal.fitted_run import FittedRun
 from shoal.keywords import CutKeywords, spelled_out
 from shoal.labelling import check_names, comparable_rows, one_a_row
@@ -229,6 +229,5 @@ class Plots:
         InputError
             For an unknown kind.
         """
-        if kind not in KINDS:
-            raise InputError(f"{kind} is not a kind of plot: give one of {', '.join(KINDS)}")
+        check_word("kind of plot", kind, tuple(KINDS))
         return getattr(self, kind.replace("-", "_"))(**options)

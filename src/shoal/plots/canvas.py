@@ -60,7 +60,7 @@ def figure_class() -> type[Figure]:
 def check_form(path: Path) -> None:
     """Raise InputError for a file with an unknown extension."""
     if path.suffix.lower() not in FORMS:
-        raise InputError(f"-o {path}: give a name that ends in {', '.join(FORMS)}")
+        raise InputError(f"-o {path}: the name must end in {', '.join(FORMS)}")
 
 
 def save(ax: Axes, path: Path) -> None:

@@ -94,7 +94,7 @@ class Operation(ABC):
 
     @abstractmethod
     def describe(self, facts: Any, called: Callable[[int], str], noun: str) -> str:
-        """Describe it: ``Merged Cluster 7 into “cats”``."""
+        """Describe it: ``Merged cluster 7 into “cats”``."""
 
     def request(self, facts: Any, rows: RowNumbers, called: Callable[[int], int]) -> dict[str, Any]:
         """Return arguments of `plan` that repeat it with other cluster ids."""

@@ -19,7 +19,11 @@ if TYPE_CHECKING:
 
 class Start(Operation):
     name = "base"
-    commands = (Command("start", "Restart from another cut; undo restores the edits."),)
+    commands = (
+        Command(
+            "start", "Discard the current edits and start from another cut; undo restores them."
+        ),
+    )
     restarts = True
 
     def plan(

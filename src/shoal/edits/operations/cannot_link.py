@@ -14,7 +14,7 @@ from shoal.errors import InputError
 
 class Apart(Operation):
     name = "apart"
-    commands = (Command("apart", "Record that two clusters are different things."),)
+    commands = (Command("apart", "Record that two clusters are different and must not be merged."),)
 
     def plan(self, site: Site, a: ClusterId, b: ClusterId) -> Draft:
         pair = sorted((site.state.existing(a), site.state.existing(b)))
@@ -28,7 +28,7 @@ class Apart(Operation):
 
     def describe(self, facts: Any, called: Callable[[int], str], noun: str) -> str:
         one, other = map(called, facts["clusters"])
-        return f"{one} and {other} are different, and stay apart"
+        return f"{one} and {other} will not be merged"
 
     def request(self, facts: Any, rows: Any, called: Callable[[int], int]) -> dict[str, Any]:
         a, b = map(called, facts["clusters"])

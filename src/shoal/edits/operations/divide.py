@@ -50,7 +50,7 @@ class Divide(Operation):
         )
 
     def describe(self, facts: Any, called: Callable[[int], str], noun: str) -> str:
-        return f"Took Cluster {facts['id']} out of {called(facts['cluster'])}"
+        return f"Took cluster {facts['id']} out of {called(facts['cluster'])}"
 
     def request(self, facts: Any, rows: Any, called: Callable[[int], int]) -> dict[str, Any]:
         return {"cluster": called(facts["cluster"]), "representatives": rows}

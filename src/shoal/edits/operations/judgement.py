@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from shoal.edits.errors import NotNowError
 from shoal.edits.log import Draft, Entry
-from shoal.edits.operations.base import ClusterId, Command, Operation, Rows, Site
+from shoal.edits.operations.base import ClusterId, Command, Operation, Site
 from shoal.edits.rows import row_set
 from shoal.edits.state import Answers, State
 from shoal.errors import InputError
@@ -18,12 +19,15 @@ from shoal.errors import InputError
 if TYPE_CHECKING:
     from shoal.edits.carry import Carrier
 
+Right = Annotated[ArrayLike, "Rows of the sample that belong to the cluster, such as 17,20-29."]
+Wrong = Annotated[ArrayLike, "Rows of the sample that do not."]
+
 
 class Quiz(Operation):
     name = "quiz"
     commands = (Command("quiz", "Record which rows of a sample belong to their cluster."),)
 
-    def plan(self, site: Site, cluster: ClusterId, right: Rows, wrong: Rows = ()) -> Draft:
+    def plan(self, site: Site, cluster: ClusterId, right: Right, wrong: Wrong = ()) -> Draft:
         cluster, n_rows = site.state.existing(cluster), site.ground.n_rows
         answers = {
             answer: row_set(rows, n_rows) if np.size(rows) else np.empty(0, np.int64)

@@ -14,7 +14,7 @@ class Lock(FieldEdit):
     name = "lock"
     field = "locked"
     commands = (
-        Command("lock", "Lock a cluster against edits.", {"locked": True}),
+        Command("lock", "Forbid edits of a cluster until it is unlocked.", {"locked": True}),
         Command("unlock", "Unlock a cluster.", {"locked": False}),
     )
 

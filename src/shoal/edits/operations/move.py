@@ -75,7 +75,7 @@ class Move(Operation):
         return frozenset({int(facts["to"]), *np.unique(labels).tolist()})
 
     def describe(self, facts: Any, called: Callable[[int], str], noun: str) -> str:
-        to = f"new Cluster {facts['to']}" if facts["new"] else called(facts["to"])
+        to = f"new cluster {facts['to']}" if facts["new"] else called(facts["to"])
         if facts["name"] is not None:
             to = f"new cluster “{shortened(facts['name'])}”"
         return f"Moved {plural(facts['count'], noun)} to {to}"

@@ -13,7 +13,7 @@ from shoal.edits.state import State
 
 class Whole(Operation):
     name = "whole"
-    commands = (Command("whole", "Record that a cluster is a single thing."),)
+    commands = (Command("whole", "Record that a cluster is one thing and must not be split."),)
 
     def plan(self, site: Site, cluster: ClusterId) -> Draft:
         return Draft(self.name, {"cluster": site.state.existing(cluster)})
@@ -22,4 +22,4 @@ class Whole(Operation):
         return replace(state, whole=state.whole | {int(facts["cluster"])})
 
     def describe(self, facts: Any, called: Callable[[int], str], noun: str) -> str:
-        return f"{called(facts['cluster'])} is one thing, and stays whole"
+        return f"{called(facts['cluster'])} will not be split"
