@@ -236,7 +236,7 @@ def test_methods_get_no_more_representatives_than_usual():
 def test_passes_over_all_rows_start_from_few_representatives():
     fewer, remark = for_method(fit_settings(method="kmeans", k=100, passes=2), 1_000_000)
     assert fewer.representatives == 3_200
-    assert "passes 2 go over all 1,000,000 rows" in remark
+    assert "The 2 passes over all 1,000,000 rows start from" in remark
     assert for_method(fit_settings(method="kmeans", passes=1), 200_000)[0].representatives == 2_048
 
 

@@ -62,7 +62,7 @@ def _parse_features(name: str, value: Any) -> str:
         )
     spec = parse_spec(str(value))
     if spec.kind not in NETWORKS or not spec.what:
-        return check_word(name, value, (*FEATURES, *KNOWN_ENCODERS))
+        return check_word(name, value, (*FEATURES, *KNOWN_ENCODERS), _FEATURES_RULE)
     if spec.kind == "onnx":
         return str(replace(spec, what=absolute(spec.what)))
     weights = spec.options.get("weights")

@@ -19,7 +19,7 @@ def test_one_run_says_what_the_edits_changed(shoal, told, mine):
     assert (facts["before"]["edited"], facts["after"]["edited"]) == (False, True)
     text = shoal("compare", mine).stdout
     assert "Merged: 0 “both” (" in text
-    assert "0 rows moved between clusters otherwise." in text
+    assert "No other rows changed cluster." in text
 
 
 def test_two_layers_of_one_run(shoal, told, run):

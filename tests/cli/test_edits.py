@@ -55,7 +55,7 @@ def test_edits_of_every_kind(shoal, told, mine):
         assert result.exit_code in (0, 2), result.stderr
         if word != "split":  # these may have nothing to split
             assert result.exit_code == 0, (word, result.stderr)
-            assert "120 rows and 1 quarantined" in result.stdout
+            assert "120 rows (1 quarantined)" in result.stdout
     facts = told("edits", "list", mine)
     assert not any(e["in_effect"] for e in facts["edits"])
     assert [e["seq"] for e in facts["edits"]] == list(range(1, len(facts["edits"]) + 1))
@@ -68,7 +68,7 @@ def test_edits_of_every_kind(shoal, told, mine):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("merge", "RUN", 0), "two clusters at least"),
+        (("merge", "RUN", 0), "at least two different clusters"),
         (("merge", "RUN", 0, "x"), "Invalid value for 'CLUSTERS'"),
         (("merge", "RUN", 0, 1, "--into", 99), "there is no cluster 99"),
         (("move", "RUN", "x"), "are not rows: give numbers such as 17,20-29"),

@@ -17,7 +17,7 @@ def test_a_fit_says_what_it_found_and_what_to_do_next(shoal, photos, photos_run)
     assert "gradients, because these are small images" in result.stderr
     assert "Nothing to do" in result.stderr
     assert "layer" in result.stdout
-    assert " groups, " in result.stdout
+    assert " clusters; " in result.stdout
     assert "Other layers" in result.stdout or "as clear" in result.stdout
     assert "primary" in result.stdout
     assert "1 of 121 rows could not be read" in result.stdout

@@ -14,7 +14,7 @@ def named(run, tmp_path):
 def test_clusters_are_named_measured_and_undone(shoal, told, named):
     result = shoal("label", named)
     assert result.exit_code == 0, result.stderr
-    assert "Accuracy by majority label: 0.9" in result.stdout
+    assert "Accuracy by majority label: 9" in result.stdout
     undo = next(line for line in result.stdout.splitlines() if "edits undo" in line)
     assert {line["name"][0] for line in told("edits", "list", named)["clusters"]} == set(
         "0123456789"
@@ -34,13 +34,13 @@ def test_held_out_and_new_rows(shoal, told, named, digits, tmp_path):
     facts = told("label", named, *words)
     assert (facts["labelled"], facts["tested"], facts["new_rows"]) == (450, 150, 100)
     assert min(facts["accuracy"], facts["test_accuracy"], facts["new_accuracy"]) > 0.8
-    assert "had no say" in shoal("label", named, *words).stdout
+    assert "held-out row" in shoal("label", named, *words).stdout
 
 
 def test_bad_input_is_one_sentence(shoal, named, tmp_path):
     np.save(tmp_path / "short.npy", np.zeros(7))
     for words, said in (
-        (("--truth", "none.csv"), "none.csv is not a file"),
+        (("--truth", "none.csv"), "none.csv does not exist"),
         (("--test", tmp_path / "short.npy"), "7 labels"),
         (("--k", 3, "--layer", 0), "exclude each other"),
         (("--test-images", tmp_path / "none.npz"), "does not exist"),

@@ -31,7 +31,7 @@ def test_bad_input_is_one_sentence(shoal, run, tmp_path):
     (tmp_path / "there.png").touch()
     out = ("-o", tmp_path / "a.png")
     for words, said in (
-        (("pie", *out), "pie is not a kind of plot"),
+        (("pie", *out), "unknown kind of plot 'pie'"),
         (("sizes", "-o", "a.jpg"), ".png, .svg, .pdf"),
         (("sizes", "-o", tmp_path / "there.png"), "exists"),
         (("sizes", "--cluster", 1, *out), "--cluster does not apply to sizes"),

@@ -202,7 +202,7 @@ def test_numbered_archives_are_no_classes(tmp_path):
 
 def test_what_does_not_go_with_the_rows_is_said(rows, tmp_path):
     path = tmp_path / "y.npy"
-    with pytest.raises(InputError, match="is not a file"):
+    with pytest.raises(InputError, match="does not exist"):
         read_truth(str(path), rows)
     np.save(path, np.arange(5))
     with pytest.raises(InputError, match="has 5 labels, but the run has 4 rows"):

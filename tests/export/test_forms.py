@@ -44,7 +44,7 @@ def test_rows_without_a_place_are_left_out_and_y_points_upwards():
 
 def test_what_does_not_go_together_is_refused(vector_run, tmp_path):
     for form, how, said in (
-        ("pdf", {}, "one of folders"),
+        ("pdf", {}, "choose folders"),
         ("html", {"quoted": True}, "only in csv"),
         ("coco", {}, "are not images"),
     ):

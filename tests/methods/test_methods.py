@@ -253,7 +253,7 @@ def test_words_and_unknown_names():
         METHODS["dbscan"].resolved({"min_sample": 3})
     with pytest.raises(SettingError, match="did you mean kmeans"):
         method_name("kmeens")
-    with pytest.raises(SettingError, match="give one of shoal, kmeans"):
+    with pytest.raises(SettingError, match="choose shoal, kmeans"):
         method_name("zzz")
 
 

@@ -98,6 +98,6 @@ def test_representatives_of_several_rows_are_refined(tmp_path):
 def test_only_shoals_own_clusters_are_refined():
     with pytest.raises(SettingError, match="refine True is for the method shoal"):
         fit_settings(refine=True, method="kmeans", k=3)
-    with pytest.raises(SettingError, match="refine 'yes': give true or false"):
+    with pytest.raises(SettingError, match="refine must be true or false; got 'yes'"):
         fit_settings(refine="yes")
     assert not fit_settings(refine=False, method="kmeans", k=3).refine

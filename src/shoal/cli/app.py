@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+from difflib import get_close_matches
 from typing import Annotated, Any
 
 import typer
@@ -73,7 +74,12 @@ def _report(error: Exception) -> int:
     if hasattr(error, "format_message"):
         context = getattr(error, "ctx", None)
         path = context.command_path if context is not None else "shoal"
-        _say(f"{error.format_message().rstrip('.')} (see {path} --help)")
+        message, meant = error.format_message().rstrip("."), ""
+        if getattr(error, "option_name", None) and hasattr(error, "possibilities"):
+            message = f"No such option: {error.option_name}"
+            close = get_close_matches(error.option_name, error.possibilities or (), 1, 0.75)
+            meant = "".join(f"did you mean {one}? " for one in close)
+        _say(f"{message} ({meant}see {path} --help)")
         return BAD_INPUT
     if isinstance(error, MemoryError):
         _say("out of memory: give a lower --memory, or close other programs")

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from shoal.edits.operations.base import Command, Operation, Parameter
 
 _ALL = "all"
+_WORDS = {"into": "ID", "to": "ID", "parts": "N", "layer": "N", "wrong": "ROWS"}
 CountArgument = Annotated[str, argument("[N]", "Number of edits, or all; by default 1.")]
 FileArgument = Annotated[Path, argument("FILE", "File to write (.json).")]
 
@@ -83,7 +84,7 @@ def _taken(one: Parameter) -> inspect.Parameter:
     kind: Any = str if one.kind == ArrayLike else one.kind
     word = one.name.upper()
     if not one.required:
-        return optional(f"--{one.name} {word}", kind, one.help)
+        return optional(f"--{one.name} {_WORDS.get(one.name, word)}", kind, one.help)
     return keyword(one.name, Annotated[kind, argument(word, one.help)], inspect.Parameter.empty)
 
 

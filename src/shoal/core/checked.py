@@ -56,7 +56,7 @@ def check_count(name: str, value: int, most: int, counted: str) -> None:
         )
 
 
-def check_word(what: str, value: Any, choices: Sequence[str]) -> str:
+def check_word(what: str, value: Any, choices: Sequence[str], rule: str = "") -> str:
     """Return one of several words, or raise with those there are and the one that may be meant.
 
     Raises
@@ -73,4 +73,4 @@ def check_word(what: str, value: Any, choices: Sequence[str]) -> str:
     close = get_close_matches(str(value), choices, n=1)
     hint = f" (did you mean {close[0]}?)" if close else ""
     words = " or ".join(filter(None, (", ".join(choices[:-1]), choices[-1])))
-    raise SettingError(f"unknown {what} {value!r:.60}: choose {words}{hint}")
+    raise SettingError(f"unknown {what} {value!r:.60}: choose {rule or words}{hint}")
