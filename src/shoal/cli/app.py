@@ -75,9 +75,10 @@ def _report(error: Exception) -> int:
         context = getattr(error, "ctx", None)
         path = context.command_path if context is not None else "shoal"
         message, meant = error.format_message().rstrip("."), ""
-        if getattr(error, "option_name", None) and hasattr(error, "possibilities"):
-            message = f"No such option: {error.option_name}"
-            close = get_close_matches(error.option_name, error.possibilities or (), 1, 0.75)
+        if hasattr(error, "possibilities"):  # some of which look nothing like the option
+            name = getattr(error, "option_name", "")
+            message = f"No such option: {name}" if name else message.partition(" (")[0]
+            close = get_close_matches(name, error.possibilities or (), 1, 0.75)
             meant = "".join(f"did you mean {one}? " for one in close)
         _say(f"{message} ({meant}see {path} --help)")
         return BAD_INPUT
