@@ -19,6 +19,7 @@ from shoal.cli.options import (
 )
 from shoal.cli.output import print_json, say
 from shoal.cli.runs import open_run
+from shoal.core.checked import check_word
 from shoal.errors import InputError
 
 # The options of some kinds beside layer and k; the help of each begins with these.
@@ -72,8 +73,7 @@ def plot(
     from shoal.export.base import refuse_existing
     from shoal.plots import KINDS, check_form, save
 
-    if kind not in KINDS:
-        raise InputError(f"{kind} is not a kind of plot: give one of {', '.join(KINDS)}")
+    check_word("kind of plot", kind, tuple(KINDS))
     check_form(out)
     refuse_existing(out, force)
     for words, _, help in _OWN:
