@@ -226,6 +226,8 @@ def test_exports_that_make_no_sense(shoal, run, tmp_path):
         (("--as", "csv", "--undo"), "--undo goes with folders"),
         (("--as", "folders", "--mode", "symlink"), "are not local files"),
         (("--as", "folders", "--undo"), "has no manifest.json"),
+        (("--undo",), "has no manifest.json"),
+        ((), "no export format: choose folders"),
     ):
         result = shoal("export", run, "--to", tmp_path, *words)
         assert (result.exit_code, said in result.stderr) == (2, True), result.stderr

@@ -37,13 +37,12 @@ _MOST_LEFT = 10
 def export(
     run: RunArgument,
     to: Path = option("--to DIR", "Folder or file to write.", ..., parser=place),
-    as_: str = option(
+    as_: str | None = option(
         f"--as {'|'.join(_FORMS)}",
         "One folder of images per cluster, alone (folders) or with the file that another "
         "program reads (COCO, Hugging Face datasets, Label Studio, FiftyOne); a table "
         "(csv, parquet); a report (html); or "
-        "the map with thumbnails for Embedding Atlas.",
-        ...,
+        "the map with thumbnails for Embedding Atlas. Not needed with --undo.",
     ),
     layer: LayerOption = None,
     k: KOption = None,
@@ -64,11 +63,12 @@ def export(
     json: JsonOption = False,
 ) -> None:
     """Export the edited clusters as folders of images, a data set, a table or an HTML report."""
-    check_word("export format", as_, _FORMS)
+    if not undo or as_ is not None:
+        as_ = check_word("export format", as_, _FORMS)
     check_quotes(quoted, as_ == "csv")
-    if undo and as_ not in _FOLDERS:
+    if undo and as_ not in (None, *_FOLDERS):
         raise InputError(f"--undo goes with {', '.join(_FOLDERS)}, not with --as {as_}")
-    if undo:
+    if as_ is None or undo:
         facts = _undone(to)
     else:
         opened = open_run(run)
@@ -80,7 +80,7 @@ def export(
         return
     say(facts["summary"])
     if as_ in _FOLDERS and not undo:
-        again = command("shoal", "export", run, "--to", to, "--as", as_, "--undo")
+        again = command("shoal", "export", run, "--to", to, "--undo")
         say(f"To undo: {again}")
 
 

@@ -73,4 +73,6 @@ def check_word(what: str, value: Any, choices: Sequence[str], rule: str = "") ->
     close = get_close_matches(str(value), choices, n=1)
     hint = f" (did you mean {close[0]}?)" if close else ""
     words = " or ".join(filter(None, (", ".join(choices[:-1]), choices[-1])))
-    raise SettingError(f"unknown {what} {value!r:.60}: choose {rule or words}{hint}")
+    given = "no" if value is None else "unknown"
+    shown = "" if value is None else f" {value!r:.60}"
+    raise SettingError(f"{given} {what}{shown}: choose {rule or words}{hint}")
