@@ -192,7 +192,7 @@ def test_advice_on_layers_is_on_those_of_shoal(capsys):
     assert "weak: the last splits" in said
     assert "as clear" not in said
     print_layers(fit("dbscan", ROWS[:30]))
-    assert "One cluster by dbscan" in capsys.readouterr().out
+    assert "1 cluster by dbscan" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("method", ["kmeans", "hdbscan"])
