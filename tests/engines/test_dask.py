@@ -129,7 +129,7 @@ def test_a_scheduler_file_that_is_missing(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("words", [["--adress=x"], ["tcp://host:1"], ["--wait=soon"], ["--wait=0"]])
 def test_options_that_are_not_known(words):
-    with pytest.raises(SettingError, match=r"--engine dask takes --address, --scheduler_file, --w"):
+    with pytest.raises(SettingError, match=r"--engine dask takes --address, --scheduler-file, --w"):
         opened(*words)
 
 
