@@ -64,7 +64,7 @@ def test_pictures_of_lines(run, tmp_path):
 def test_pictures_need_matplotlib(run, tmp_path, monkeypatch, capsys):
     words = ("choose-k", run.path, "--range", "2:4", "-q", "-o")
     assert command(*words, tmp_path / "k.jpg") == 2
-    assert "ends in .png, .svg, .pdf" in capsys.readouterr().err
+    assert "must end in .png, .svg, .pdf" in capsys.readouterr().err
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     assert command(*words, tmp_path / "k.png") == 2
     assert "shoal[plot]" in capsys.readouterr().err

@@ -74,7 +74,7 @@ def test_the_plan_grows_with_the_data_and_not_with_the_workers():
         make_plan(open_source(np.broadcast_to(np.uint8(0), (n, 16, 16, 3))), fit_settings())
         for n in (10_000, 4_000_000)
     )
-    assert many.disk > 10 * few.disk
+    assert many.disk > 5 * few.disk  # 20 MB of arrays in both, and few bytes of each row
     assert (few.passes, many.passes) == (2, 1)  # the projection of many is that of a sample
     assert few.shards.size == 1365
     one = make_plan(open_source(IMAGES), fit_settings(workers=1))

@@ -187,7 +187,7 @@ def test_no_rows_have_no_nearest():
     [
         (np.ones((3, 2)), 3, "3 rows have at most 2 neighbours each, but 3 were asked for"),
         (np.ones((3, 2)), 0, "but 0 were asked for"),
-        (np.array([[1.0], [np.nan], [2.0]]), 1, "1 rows of x hold NaN"),
+        (np.array([[1.0], [np.nan], [2.0]]), 1, "x holds NaN or infinity in 1 row"),
         (np.ones(3), 1, "must be rows × columns"),
     ],
 )

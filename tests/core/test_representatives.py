@@ -238,7 +238,7 @@ def test_counts_go_on_above_two_to_the_24():
     [
         (np.ones((3, 2)), 0, "0 representatives of 3 rows"),
         (np.ones((0, 2)), 4, "4 representatives of 0 rows"),
-        (np.array([[np.inf]]), 4, "1 rows of sample hold NaN or infinity"),
+        (np.array([[np.inf]]), 4, "sample holds NaN or infinity in 1 row"),
     ],
 )
 def test_unusable_samples_are_refused(sample, m, message):

@@ -54,7 +54,7 @@ def test_tabs_count_what_they_show_and_show_the_closest_where_there_is_none(addr
 def test_the_page_greets_once_and_says_what_to_do_first(address, open_page):
     page = open_page(address)
     advice = page.get_by_role("region", name="First steps")
-    assert re.search(r"\d+ groups", advice.inner_text())
+    assert re.search(r"\d+ clusters", advice.inner_text())
     assert "answer" in advice.inner_text()
     chips = advice.locator(".chip")
     assert chips.nth(0).get_attribute("aria-pressed") == "true"

@@ -37,7 +37,7 @@ def test_runs_are_listed_with_pictures_and_what_was_found(client, folder):
     page = client.get("/").text
     assert "3 runs" in page
     assert 'href="/runs/my%20digits.shoal/"' in page
-    assert page.count("groups, ") + page.count("groups; ") == 2
+    assert page.count("clusters, ") + page.count("clusters; ") == 2
     assert page.count('class="faces"') == 1  # vectors have no pictures
     assert "<b>no toml" not in page
     assert 'href="/runs/broken.shoal/"' not in page

@@ -13,7 +13,6 @@ from shoal.core.top_scores import best_of
 from shoal.errors import InputError
 
 _CHUNK = 8192
-_FINE = 6  # rounds of k-means in a cell
 _POWER = 0.8  # power of a cell's weight that determines its number of codes
 
 
@@ -47,10 +46,6 @@ class Cells:
     def framed(self, rows: NDArray) -> NDArray[np.float32]:
         """Rows in the frame of the cells, (b, d) float32."""
         return np.ascontiguousarray((rows - self.shift) * np.float32(self.scale), np.float32)
-
-    def unframed(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Inverse of `framed`."""
-        return np.asarray(rows / np.float32(self.scale) + self.shift, np.float32)
 
     def regrouped(self, centres: NDArray[np.float32], cell: NDArray[np.integer]) -> "Cells":
         """Return the same rows grouped by other cells; `cell` is that of each row in `members`."""
@@ -112,7 +107,7 @@ def build_cells(rows: NDArray, count: int = 1, seed: int = 0, workers: int = 1) 
     generator = np.random.default_rng(seed)
     sample = np.sort(generator.permutation(len(rows))[: 128 * count])
     centres = kmeans(members[sample], count, seed=seed, rounds=8, workers=workers)
-    cell = assign(members, centres, workers)
+    cell = assign(members, centres, workers)[0]
     order = np.argsort(cell, kind="stable").astype(np.int32)
     start = np.concatenate([[0], np.cumsum(np.bincount(cell, minlength=count))])
     del members  # made again in their order, so that there are never two copies
@@ -129,26 +124,35 @@ def one_cell(rows: NDArray[np.float32], shift: NDArray[np.float32], scale: float
     return Cells(shift, scale, centres, halves(centres), order, start, rows, halves(rows))
 
 
-def nearest_centre(rows: NDArray[np.float32], centres: NDArray[np.float32]) -> NDArray[np.int32]:
+def nearest_centre(
+    rows: NDArray[np.float32], centres: NDArray[np.float32]
+) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
     """Like `assign`, single-threaded."""
-    return best_of(rows, centres, halves(centres), 1)[0][:, 0]
-
-
-def squares(rows: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Squared distance of each row to the other one at its place, (n,) float32."""
-    step = rows - others
-    return np.asarray(np.einsum("ij,ij->i", step, step), np.float32)
+    rows, centres = np.ascontiguousarray(rows), np.ascontiguousarray(centres)
+    found, top = best_of(rows, centres, halves(centres), 1)
+    return found[:, 0], np.maximum(2 * (halves(rows) - top[:, 0]), 0)
 
 
 def assign(
     rows: NDArray[np.float32], centres: NDArray[np.float32], workers: int = 1
-) -> NDArray[np.int32]:
-    """Nearest centre of each row by float32 products, (n,) int32.
+) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """Nearest centre of each row by float32 products, and the squared distance.
 
-    `rows` (n, d) and `centres` (c, d) are centred, because a common offset costs precision.
+    Parameters
+    ----------
+    rows, centres
+        (n, d) and (c, d) float32, centred, because a common offset costs precision.
+
+    Returns
+    -------
+    tuple
+        (n,) int32 centre and (n,) float32 squared distance, at least 0.
     """
     blocks = [(rows[a : a + _CHUNK], centres) for a in range(0, len(rows), _CHUNK)]
-    return np.concatenate([np.empty(0, np.int32), *in_threads(nearest_centre, blocks, workers)])
+    parts = in_threads(nearest_centre, blocks, workers)
+    none = (np.empty(0, np.int32), np.empty(0, np.float32))
+    cell, square = zip(*(parts or [none]), strict=True)
+    return np.concatenate(cell), np.concatenate(square)
 
 
 @njit(cache=True, nogil=True)
@@ -203,19 +207,18 @@ def lloyd(
     weights: NDArray[np.float64],
     centres: NDArray[np.float32],
     rounds: int,
-    nearest: Callable[[NDArray, NDArray], NDArray],
+    nearest: Callable[[NDArray, NDArray], tuple[NDArray, NDArray]],
 ) -> NDArray[np.float32]:
     """Lloyd's rounds on weighted rows from given centres, like `kmeans`.
 
-    `nearest` returns the centre of each row, like `assign`.
+    `nearest` returns the centre and the squared distance of each row, like `assign`.
     """
     for _ in range(rounds):
-        cell = nearest(rows, centres)
+        cell, square = nearest(rows, centres)
         sums, totals = np.zeros(centres.shape), np.zeros(len(centres))
         add_up(rows, weights, cell, sums, totals)
         empty = np.flatnonzero(totals == 0)
         totals[empty] = 1
-        square = squares(rows, centres[cell]) if len(empty) else empty
         centres = (sums / totals[:, None]).astype(np.float32)
         if len(empty):
             centres[empty] = rows[np.argsort(-square, kind="stable")[: len(empty)]]
@@ -246,31 +249,21 @@ def two_level_codes(
     NDArray
         (count, d) float32.
     """
-    cells = cells_for(rows, count, seed, workers)
-    return cells.unframed(np.concatenate(codes_in(cells, counts, count, seed, workers)))
-
-
-def cells_for(rows: NDArray, count: int, seed: int, workers: int) -> Cells:
-    """Return the coarse cells that `count` codes are chosen in."""
-    return build_cells(rows, min(max(1, round(2 * count**0.5)), count), seed, workers)
-
-
-def codes_in(
-    cells: Cells, counts: NDArray, count: int, seed: int, workers: int
-) -> list[NDArray[np.float32]]:
-    """Return the codes in each cell, in the frame of the cells; else like `two_level_codes`."""
+    coarse = min(max(1, round(2 * count**0.5)), count)
+    cells = build_cells(rows, coarse, seed, workers)
     start, weight = cells.start, counts[cells.order].astype(np.float64)
     heaped = np.concatenate([[0.0], np.cumsum(weight)])
     budget = _budgets(heaped[start[1:]] - heaped[start[:-1]], np.diff(start), count)
 
     def fine(cell: int) -> NDArray[np.float32]:
         part = slice(start[cell], start[cell + 1])
-        members = cells.members[part]
+        members = np.ascontiguousarray(cells.members[part])
         generator = np.random.default_rng([seed, cell])
         chosen = np.sort(generator.permutation(len(members))[: budget[cell]])
-        return lloyd(members, weight[part], members[chosen], _FINE, nearest_centre)
+        return lloyd(members, weight[part], members[chosen], 6, nearest_centre)
 
-    return in_threads(fine, [(cell,) for cell in range(len(budget))], workers)
+    codes = np.concatenate(in_threads(fine, [(cell,) for cell in range(coarse)], workers))
+    return np.asarray(codes / np.float32(cells.scale) + cells.shift, np.float32)
 
 
 def _budgets(weight: NDArray, distinct: NDArray, count: int) -> NDArray[np.int64]:

@@ -106,7 +106,7 @@ def _tasks(
     centres = (cells.centres.astype(np.float64) / cells.scale + cells.shift)[filled]
     of_y = [cells.order[cells.start[c] : cells.start[c + 1]] for c in filled]
     radius = np.array([_radius(wanted.y[r], c) for r, c in zip(of_y, centres, strict=True)])
-    own = assign(cells.framed(wanted.x[rows]), cells.centres[filled], workers)
+    own = assign(cells.framed(wanted.x[rows]), cells.centres[filled], workers)[0]
     order = np.argsort(own, kind="stable")
     for mine in np.split(rows[order], np.flatnonzero(np.diff(own[order])) + 1):
         centre = centres[own[order[0]]]

@@ -14,7 +14,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from shoal.core.cells import Cells, cells_for, checked, codes_in, nearest_centre, squares
+from shoal.core.cells import checked, two_level_codes
 from shoal.core.distinct import distinct_rows
 from shoal.core.nearest import nearest_of
 from shoal.core.openings import Openings, joined, lead, open_rows, prune
@@ -226,47 +226,36 @@ def seed_codebook(sample: NDArray, m: int, seed: int = 0, workers: int = 1) -> C
     if len(first) <= m:
         return _codebook(sample[first], np.zeros(len(first)), m, workers)
     distinct = sample if len(first) == len(sample) else sample[first]
-    planned = max(1, round(_PLANNED * m))
-    cells = cells_for(distinct, planned, seed, workers)
-    weights = counts * _sparseness(cells, counts, max(1, m // 2), seed, workers)
-    centres = cells.unframed(np.concatenate(codes_in(cells, weights, planned, seed, workers)))
-    del distinct, cells, weights
+    weights = counts * _sparseness(distinct, counts, m, seed, workers)
+    centres = two_level_codes(distinct, weights, max(1, round(_PLANNED * m)), seed, workers)
+    del distinct, weights
     most = max(len(centres), round(_SEEDED * m))
     for _ in range(_ROUNDS):
         rough, code, far = _with_reach(centres, sample, most, workers)
         parts = _summarise_all(sample, code, far, rough, workers)
         centres = merge_summaries(parts, rough).mean.astype(np.float32)
-    # Codes hardly move in the last round: the reach of those before it saves a search.
-    code = nearest_of(centres, rough.centres, 1, workers, shortlists=rough.shortlists)[0][:, 0]
-    return _codebook(centres, rough.reach[code], m, workers)
+    return _with_reach(centres, sample, m, workers)[0]
 
 
 def _sparseness(
-    cells: Cells, counts: NDArray, count: int, seed: int, workers: int
+    rows: NDArray[np.float32], counts: NDArray, m: int, seed: int, workers: int
 ) -> NDArray[np.float64]:
     """Weight rows by one over the root of their density, so that rare groups get more codes.
 
     With plain k-means a group gets codes in proportion to its rows: of 32,768 codes, three for one
     row in 10,000, too few to stand out from their surroundings (density-biased sampling, Palmer and
-    Faloutsos 2000). The density is estimated with half as many codes, `count`: it is inversely
-    proportional to the mean squared distance of a code's rows, to the power of half the dimension.
+    Faloutsos 2000). The density is estimated with half as many codes: it is inversely proportional
+    to the mean squared distance of a code's rows, to the power of half the dimension.
     """
-    codes = codes_in(cells, counts, count, seed, workers)
-    first = np.cumsum([0, *map(len, codes)])
-    code, square = np.empty(len(counts), np.int64), np.empty(len(counts))
-
-    def work(cell: int) -> None:
-        part = slice(*cells.start[cell : cell + 2])
-        rows, own = cells.members[part], cells.order[part]
-        found = nearest_centre(rows, codes[cell])
-        code[own], square[own] = first[cell] + found, squares(rows, codes[cell][found])
-
-    in_threads(work, [(cell,) for cell in range(len(codes))], workers)
-    weight = np.bincount(code, counts, first[-1])
-    mean = np.bincount(code, counts * square, first[-1]) / np.maximum(weight - 1, 1)
+    codes = two_level_codes(rows, counts, max(1, m // 2), seed, workers)
+    book = _codebook(codes, np.zeros(len(codes)), len(codes), workers)
+    code, distance = nearest_of(rows, codes, 1, workers, shortlists=book.shortlists)
+    code, square = code[:, 0], distance[:, 0].astype(np.float64) ** 2
+    weight = np.bincount(code, counts, len(codes))
+    mean = np.bincount(code, counts * square, len(codes)) / np.maximum(weight - 1, 1)
     known = (weight > 1) & (mean > 0)
     if not known.any():
-        return np.ones(len(counts))
+        return np.ones(len(rows))
     relative = np.where(known, mean, 1) / np.median(mean[known])
     lift = np.clip(relative**_SPARSE_POWER, 1 / _SPARSE_MOST, _SPARSE_MOST)
     return np.where(known, lift, 1.0)[code]

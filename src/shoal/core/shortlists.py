@@ -85,7 +85,7 @@ def _grouped(whole: Cells, seed: int, workers: int, length: int) -> tuple[Cells,
     middles = two_level_codes(whole.members, np.ones(len(whole.order)), count, seed, workers)
     length = min(length, _CELLS_LENGTH)
     width = middles.shape[1] if count <= 2 * length else _leading(middles)
-    few = one_cell(np.ascontiguousarray(middles[:, :width]), whole.shift[:width], whole.scale)
+    few = one_cell(middles[:, :width], whole.shift[:width], whole.scale)
     coarse = _listed(*_grouped(few, seed, workers, length), length, workers)
     # As rows are placed: one that equals a centre is then in its cell, however far from others.
     found = _propose(whole.members, coarse, 1, np.zeros_like(whole.shift), 1)

@@ -27,7 +27,7 @@ def packed(rows: NDArray[Any], fill: float = 0) -> NDArray[Any]:
     """Return (n, ...) rows as (segments, ..., SEGMENT), padded by `fill`."""
     whole = np.full((-(-len(rows) // SEGMENT) * SEGMENT, *rows.shape[1:]), fill, rows.dtype)
     whole[: len(rows)] = rows
-    return np.ascontiguousarray(whole.reshape(-1, SEGMENT, *rows.shape[1:]).swapaxes(1, -1))
+    return np.ascontiguousarray(np.moveaxis(whole.reshape(-1, SEGMENT, *rows.shape[1:]), 1, -1))
 
 
 def _vectors(context: Any, builder: Any, kind: Any, array: Any) -> Any:
