@@ -33,7 +33,7 @@ _NOTED = ("left_out", "remarks")
 
 
 class FittedRun:
-    """The results of `Run`, without what depends on other modules that use runs.
+    """The results of a finished fit, read-only: what exports and plots read of a `Run`.
 
     Parameters
     ----------

@@ -119,7 +119,7 @@ def find_layers(
     Raises
     ------
     SettingError
-        When more clusters are asked for than there are representatives.
+        When more clusters are requested than there are representatives.
     """
     check_count("k", max([*(asked or ()), k or 1]), tree.n_leaves, "representatives")
     if asked:

@@ -121,7 +121,7 @@ def build_shortlists(
 
 
 def _listed(cells: Cells, coarse: Shortlists | None, length: int, workers: int) -> Shortlists:
-    """Make the list of each cell."""
+    """List the centres near each cell, packed for the search."""
     items = [(cells, c, length) for c in range(len(cells.centres))]
     lists = in_threads(_list_of, items, workers) if coarse else [np.arange(len(cells.order))]
     begin = np.cumsum([0, *(-(-len(one) // SEGMENT) for one in lists)])
