@@ -1,21 +1,31 @@
-"""Rows without pictures, to be looked at: their numbers or cells, and how unusual each is."""
+"""Rows without pictures: their numbers or cells, a scatter plot and histograms of the columns."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shoal.errors import InputError
+from shoal.export.base import spread_blocks
 from shoal.rows import Source
+
+if TYPE_CHECKING:
+    from shoal.explore.explorer import Explorer
+    from shoal.explore.params import Params
 
 MOST = 64
 """Numbers that are shown of a row; of more, means of as many next to each other."""
 
-_ROWS = 2000
-_TOGETHER = 50
+_ROWS, _TOGETHER = 2000, 50  # read for the means, in blocks of so many
+_PLOTTED, _PLOT_TOGETHER = 20_000, 100  # read for the plots, likewise
+_POINTS = 4000  # more would only lie over each other in a drawing of that size
+_BINS = 24
+# What lies beyond a hundredth on either side would press all the rest into one bin.
+_ENDS = (0.01, 0.99)
 _LONGEST = 60
 
 
@@ -57,7 +67,7 @@ class Numbers:
         if table is not None:
             found = table.original(row, row + 1)
             cells = {name: found[name][0].as_py() for name in found.column_names}
-            return [_said(cells.get(column.name)) for column in table.schema.columns]
+            return [_cell(cells.get(column.name)) for column in table.schema.columns]
         return [_short(value) for value in values.tolist()]
 
     @cached_property
@@ -85,13 +95,86 @@ class Numbers:
         return means / np.diff(bounds)
 
 
-def _said(cell: Any) -> Any:
-    """Return a cell for people."""
+def _cell(cell: Any) -> Any:
     if cell is None or isinstance(cell, bool | int):
         return cell
     return _short(cell) if isinstance(cell, float) else str(cell)[:_LONGEST]
 
 
-def _short(value: float) -> float | None:
-    """Return a number in five digits, None for what is none."""
-    return float(f"{value:.5g}") if np.isfinite(value) else None
+def _short(value: float, digits: int = 5) -> float | None:
+    return float(f"{value:.{digits}g}") if np.isfinite(value) else None
+
+
+def columns(explorer: Explorer, params: Params) -> dict[str, Any]:
+    """Return some rows by two columns, and a histogram of the first for each cluster."""
+    numbers = explorer.numbers
+    if numbers is None or numbers.names is None:
+        raise InputError("there are no named columns to draw, or too many of them")
+    source, last = numbers.source, len(numbers.names) - 1
+    plain = [at for at in range(last + 1) if _labels(source, at) is None] or [0]
+    x = params.whole("x", 0, last, plain[max(0, len(plain) - 2)])
+    y = params.whole("y", 0, last, plain[-1])
+    rows, cells = explorer.kept("cells", lambda: read_cells(explorer))
+    cut = explorer.cut(params.k(explorer))
+    positions = explorer.atlas.positions[rows].astype(np.int64)
+    rows, cells, positions = rows[positions >= 0], cells[positions >= 0], positions[positions >= 0]
+    cluster = cut.ids[cut.labels(positions)]
+    some = np.unique(np.linspace(0, len(rows) - 1, min(len(rows), _POINTS)).astype(int))
+    labels = [_labels(source, column) for column in (x, y)]
+    return {
+        "names": numbers.names,
+        "x": x,
+        "y": y,
+        "labels": labels,
+        "points": {
+            "x": [_short(v, 6) for v in cells[some, x].tolist()],
+            "y": [_short(v, 6) for v in cells[some, y].tolist()],
+            "cluster": cluster[some].tolist(),
+            "row": rows[some].tolist(),
+        },
+        "spread": _spread(cells[:, x], cluster, labels[0]),
+        "rows": len(rows),
+    }
+
+
+def read_cells(explorer: Explorer) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Read all rows, or evenly spread blocks of many."""
+    assert explorer.numbers is not None
+    source = explorer.numbers.source
+    blocks = spread_blocks(source.n_rows, _PLOT_TOGETHER, _PLOTTED // _PLOT_TOGETHER)
+    data = [source.read(*block).data.reshape(block[1] - block[0], -1) for block in blocks]
+    rows = np.concatenate([np.arange(*block) for block in blocks])
+    return rows, np.concatenate(data).astype(np.float64)
+
+
+def _labels(source: Any, column: int) -> list[str] | None:
+    """Return the categories of a column, None where it holds numbers."""
+    table = source.as_table()
+    if table is None:
+        return None
+    labels = table.schema.columns[column].labels
+    return list(labels) if len(labels) else None
+
+
+def _spread(
+    values: NDArray[np.float64], cluster: NDArray[np.int64], labels: list[str] | None
+) -> dict[str, Any]:
+    """Count the rows of each cluster in bins from ``low`` to ``high``, or by category."""
+    known = np.isfinite(values) & ((values >= 0) if labels else True)
+    values, cluster = values[known], cluster[known]
+    if labels:
+        low, high, count = -0.5, len(labels) - 0.5, len(labels)
+    else:
+        ends = np.quantile(values, _ENDS) if len(values) else np.zeros(2)
+        low, high, count = float(ends[0]), float(ends[1]), _BINS
+        high = high if high > low else low + 1
+    clipped = np.clip(values, low, high)
+    ids = np.unique(cluster)
+    bins = {int(c): np.histogram(clipped[cluster == c], count, (low, high))[0] for c in ids}
+    medians = {int(c): _short(np.median(values[cluster == c]), 4) for c in ids}
+    return {
+        "low": _short(low, 4),
+        "high": _short(high, 4),
+        "bins": {c: counts.tolist() for c, counts in bins.items()},
+        "median": medians,
+    }

@@ -12,10 +12,14 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from shoal.explore.atlas import Atlas
 from shoal.explore.cuts import Cut
 from shoal.explore.positions import Positions
 
 EXACT = 300_000
+
+CLOSEST = 60
+"""Rows shown where a set has no outliers or duplicates: a few screens."""
 
 ORDERS = ("typical", "boundary", "outliers", "random", "duplicates", "tree")
 _ROUNDS = 4
@@ -41,7 +45,6 @@ class Listed:
         return len(self.positions)
 
     def take(self, start: int, stop: int) -> NDArray[np.int64]:
-        """Return the positions of the rows ``start..stop`` of the order."""
         return self.positions[start:stop].astype(np.int64)
 
 
@@ -54,14 +57,12 @@ class Runs:
 
     @classmethod
     def of(cls, low: NDArray[np.int64], high: NDArray[np.int64]) -> Runs:
-        """Build it from ranges ``low..high``."""
         return cls(low, np.cumsum(high - low))
 
     def __len__(self) -> int:
         return int(self.ends[-1]) if len(self.ends) else 0
 
     def take(self, start: int, stop: int) -> NDArray[np.int64]:
-        """Return the positions of the rows ``start..stop`` of the order."""
         at = np.arange(start, min(stop, len(self)))
         run = np.searchsorted(self.ends, at, side="right")
         before = np.append(0, self.ends)[run]
@@ -83,7 +84,6 @@ class Shuffled:
         return len(self.positions)
 
     def take(self, start: int, stop: int) -> NDArray[np.int64]:
-        """Return the positions of the rows ``start..stop`` of the order."""
         n = len(self)
         at = np.arange(start, min(stop, n), dtype=np.uint64)
         bits = np.uint64(max(1, (n - 1).bit_length() + 1 >> 1))
@@ -121,11 +121,8 @@ def ordered(positions: Positions, cut: Cut, order: str, seed: int = 0) -> Ordere
     seed
         For the random order.
     """
-    if order == "outliers":
-        positions = positions & cut.atlas.outliers
-    elif order == "duplicates":
-        positions = positions & cut.atlas.twins
-    elif order == "random":
+    positions = passing(positions, cut.atlas, order)
+    if order == "random":
         return Shuffled(positions, seed)
     if order in ("tree", "duplicates"):
         return Runs.of(positions.low, positions.high)
@@ -197,3 +194,59 @@ def _leaves_in_turns(low: NDArray[np.int64], high: NDArray[np.int64], cut: Cut) 
     return Runs.of(
         np.concatenate([head, (low + taken)[left]]), np.concatenate([head + 1, high[left]])
     )
+
+
+def ordered_or_closest(positions: Positions, cut: Cut, order: str, seed: int) -> Ordered:
+    """Put a set of rows in an order; `closest` if it has no outliers or duplicates to show."""
+    if len(passing(positions, cut.atlas, order)):
+        return ordered(positions, cut, order, seed)
+    return closest(positions, cut, order)
+
+
+def passing(positions: Positions, atlas: Atlas, order: str) -> Positions:
+    """Return the rows of a set that are outliers, or have an equal; all of them in other orders."""
+    found = {"outliers": atlas.outliers, "duplicates": atlas.twins}.get(order)
+    return positions if found is None else positions & found
+
+
+def closest(positions: Positions, cut: Cut, order: str) -> Listed:
+    """Return up to `CLOSEST` rows of a set that come nearest to being outliers or duplicates.
+
+    The first are those farthest from the middle of their cluster, relative to its usual distance;
+    the others pairs, the most alike first, which are known where every row is a representative.
+    """
+    return Listed(
+        _farthest(positions, cut) if order == "outliers" else _most_alike(positions, cut.atlas)
+    )
+
+
+def _farthest(positions: Positions, cut: Cut) -> NDArray[np.int64]:
+    """Return the last rows of the typical order: those of the leaves farthest out."""
+    far = Positions.of(np.empty(0, np.int64))
+    away = cut.away / cut.usual_away[cut.of_leaf]
+    start, taken = cut.atlas.start, 0
+    for leaf in np.argsort(-away, kind="stable").tolist():
+        mine = positions & Positions.ranges(start[leaf : leaf + 1], start[leaf + 1 : leaf + 2])
+        far, taken = far | mine, taken + len(mine)
+        if taken >= CLOSEST:
+            break
+    found = far.all()
+    leaves = cut.atlas.leaves_at(found)
+    inner = (found - start[leaves]) / np.maximum(cut.atlas.counts[leaves], 1)
+    return found[np.lexsort((-inner, -away[leaves]))][:CLOSEST]
+
+
+def _most_alike(positions: Positions, atlas: Atlas) -> NDArray[np.int64]:
+    """Return the rows of the shortest ties between two rows of a set, pair after pair."""
+    if not atlas.result.every_row:
+        return np.empty(0, np.int64)
+    neighbours, _, distances = atlas.neighbours
+    one = np.repeat(np.arange(len(neighbours)), neighbours.shape[1])
+    other, apart = neighbours.ravel().astype(np.int64), distances.ravel()
+    ends = [atlas.start[atlas.leaf_of[row]] for row in (one, np.maximum(other, 0))]
+    inside = (other >= 0) & positions.holds(ends[0]) & positions.holds(ends[1])
+    shortest = np.flatnonzero(inside)
+    shortest = shortest[np.argsort(apart[shortest], kind="stable")][: 4 * CLOSEST]
+    pairs = np.stack([end[shortest] for end in ends], axis=1).ravel()
+    _, first = np.unique(pairs, return_index=True)
+    return pairs[np.sort(first)][:CLOSEST]

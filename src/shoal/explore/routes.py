@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from shoal._version import __version__
 from shoal.edits.operations import OPERATIONS as EDITS
-from shoal.explore import columns, editing, exporting, judging, map_views, searching, views
+from shoal.explore import editing, exporting, judging, map_views, numbers, searching, views
 from shoal.explore.orders import ORDERS
 
 _JSON = "application/json"
@@ -51,7 +51,7 @@ READS: dict[str, Call] = {
     "row": Call(views.row, "k row"),
     "thumbs": Call(views.thumbs, "rows side", media="image/webp"),
     "values": Call(views.values, "rows"),
-    "columns": Call(columns.columns, "k x y"),
+    "columns": Call(numbers.columns, "k x y"),
     "image": Call(views.image, "row", media="image/*"),
     "mean": Call(views.mean, "set", media="image/*"),
     "quarantine": Call(views.quarantine, "start"),

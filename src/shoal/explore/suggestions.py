@@ -13,10 +13,10 @@ from posixpath import dirname
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.explore.columns import read_cells
 from shoal.explore.cuts import Cut
 from shoal.explore.explorer import Explorer
 from shoal.explore.metadata import Metadata
+from shoal.explore.numbers import read_cells
 from shoal.explore.words import named_by_words
 from shoal.export.traits import NORMAL_QUARTILES, Traits, column_quantiles, gather_traits
 from shoal.rows.tables.mixed import TableSource
