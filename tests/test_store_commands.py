@@ -12,8 +12,9 @@ from typer.testing import CliRunner
 
 import shoal
 from shoal.cli.app import app
+from shoal.explore.drawing import start_drawing
 from shoal.explore.explorer import Explorer
-from shoal.explore.prepare import Drawing, home_of, prepare_leaves
+from shoal.explore.prepare import home_of, prepare_leaves
 from shoal.explore.serve import Address, make_app
 from shoal.storage import RunFolder, as_place
 
@@ -151,7 +152,7 @@ def test_it_is_explored_without_edits(there):
     explorer = Explorer(shoal.open(f"{there}/run"), home, True)
     if there.startswith("s3"):  # the map is drawn by another process
         told = []
-        Drawing(explorer.run.path, home, told.append).wait()
+        start_drawing(explorer.run.path, home, told.append).wait()
         assert told[-1]["trouble"] is None
     site = Address(None, "127.0.0.1", 7430, None).guarded(make_app(explorer))
     client = TestClient(site, "http://127.0.0.1:7430", headers={"x-shoal": "1"})

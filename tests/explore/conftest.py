@@ -11,8 +11,9 @@ from starlette.testclient import TestClient
 from tests.explore.browsing import CHROMIUM, PATIENCE, ready
 
 import shoal
+from shoal.explore.drawing import start_drawing
 from shoal.explore.explorer import Explorer
-from shoal.explore.prepare import Drawing, prepare_leaves
+from shoal.explore.prepare import prepare_leaves
 from shoal.explore.serve import Address, make_app
 from shoal.storage import RunFolder
 
@@ -24,7 +25,7 @@ def prepared(path):
     folder = RunFolder.open(path)
     prepare_leaves(folder, path)
     told = []
-    Drawing(path, path, told.append).wait()
+    start_drawing(path, path, told.append).wait()
     assert told[-1]["trouble"] is None
     return path
 

@@ -25,7 +25,7 @@ def test_an_overview_has_the_most_typical_rows_of_each_cluster(explorer, ask):
 def test_the_queue_is_that_of_the_edits_and_answers_leave_it(explorer, ask):
     client = ask(explorer)
     before = good(client.get("/api/review"))
-    wanted = explorer.reviewer.queue()
+    wanted = explorer._reviewer.queue()
     assert [(q["kind"], tuple(q["clusters"])) for q in before["questions"]] == [
         (q.kind, q.clusters) for q in wanted[:60]
     ]

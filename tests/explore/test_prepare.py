@@ -4,9 +4,9 @@ import numpy as np
 
 import shoal
 from shoal.core.layout import SMALL
+from shoal.explore.drawing import ChildProcess, DrawingThread
 from shoal.explore.explorer import Explorer
 from shoal.explore.page import make_explorer
-from shoal.explore.prepare import Drawing, QuickDrawing
 from shoal.storage import RunFolder
 
 
@@ -15,9 +15,9 @@ def test_a_small_map_drawn_in_a_thread_is_that_of_a_process(digits_path, tmp_pat
     shutil.copytree(digits_path, copy, ignore=shutil.ignore_patterns("map"))
     explorer, drawing = make_explorer(shoal.open(copy))
     assert len(explorer.atlas.order) <= SMALL
-    assert isinstance(drawing, QuickDrawing)
+    assert isinstance(drawing, DrawingThread)
     drawing.wait()
-    assert explorer.drawing == {"share": 1.0, "trouble": None}
+    assert explorer.progress == {"share": 1.0, "trouble": None}
     assert explorer.atlas.has_map
     for name in ("layout", "spots"):
         one, other = (
@@ -31,7 +31,7 @@ def test_a_map_that_cannot_be_drawn_says_why(digits_path, tmp_path):
     copy = tmp_path / "digits.shoal"
     shutil.copytree(digits_path, copy, ignore=shutil.ignore_patterns("map"))
     (copy / "map").write_text("in the way")
-    QuickDrawing(copy, copy, told.append).wait()
+    DrawingThread(copy, copy, told.append).wait()
     assert "could not be drawn" in told[-1]["trouble"]
 
 
@@ -39,7 +39,7 @@ def test_other_engines_draw_in_a_process(digits_path, tmp_path):
     copy = tmp_path / "digits.shoal"
     shutil.copytree(digits_path, copy, ignore=shutil.ignore_patterns("map"))
     _, drawing = make_explorer(shoal.open(copy), engine=("beam", "--runner=DirectRunner"))
-    assert isinstance(drawing, Drawing)
+    assert isinstance(drawing, ChildProcess)
     drawing.stop()
 
 

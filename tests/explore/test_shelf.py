@@ -7,7 +7,7 @@ from starlette.testclient import TestClient
 
 from shoal.errors import InputError
 from shoal.explore.serve import Address
-from shoal.explore.shelf import Shelf, open_shelf, runs_in
+from shoal.explore.shelf import Shelf, runs_in
 
 HOST = "127.0.0.1:7430"
 
@@ -27,8 +27,8 @@ def folder(digits_path, vectors_path, tmp_path_factory):
 @pytest.fixture
 def client(folder):
     """Asks as a browser does, and closes what it opened."""
-    shelf = open_shelf(folder, False, ("local",))
-    app = Address(None, "127.0.0.1", 7430, None).guarded(shelf)
+    shelf = Shelf(folder)
+    app = Address(None, "127.0.0.1", 7430, None).guarded(shelf.app)
     yield TestClient(app, f"http://{HOST}", headers={"x-shoal": "1"})
     shelf.close()
 
@@ -94,12 +94,12 @@ def test_a_damaged_run_says_so_when_it_is_opened(client):
 def test_a_run_itself_and_an_empty_folder_are_no_shelf(folder, tmp_path):
     assert runs_in(folder / "vectors.shoal") == []
     with pytest.raises(InputError, match="holds no runs"):
-        open_shelf(tmp_path, False, ("local",))
+        Shelf(tmp_path)
 
 
 def test_streams_end_when_it_stops(folder):
     shelf = Shelf(folder)
-    shelf._opened("vectors.shoal")
-    shelf.stopping = True
-    assert all(events.stopping for _, events, _ in shelf._apps.values())
+    app = shelf.open("vectors.shoal")
+    shelf.app.state.stopping = True
+    assert app.state.stopping
     shelf.close()

@@ -87,7 +87,7 @@ def explore_run(
     words: Path | None = None,
 ) -> None:
     from shoal.explore.page import make_explorer
-    from shoal.explore.serve import serve
+    from shoal.explore.serve import make_app, serve
     from shoal.explore.words import read_words
     from shoal.progress import RichProgress
     from shoal.storage import is_remote
@@ -105,7 +105,7 @@ def explore_run(
 
     try:
         with suppress(KeyboardInterrupt):  # the way to stop it
-            serve(explorer, address, partial(_ready, run.path, address.url, no_open))
+            serve(make_app(explorer), address, partial(_ready, run.path, address.url, no_open))
     finally:
         if drawing is not None:
             drawing.stop()
@@ -121,14 +121,14 @@ def explore_folder(
     engine: Sequence[str] = ("local",),
 ) -> None:
     """Serve a list of the runs in a folder, and the page of each, until interrupted."""
-    from shoal.explore.serve import serve_app
-    from shoal.explore.shelf import open_shelf
+    from shoal.explore.serve import serve
+    from shoal.explore.shelf import Shelf
 
-    shelf = open_shelf(folder, read_only, engine)
+    shelf = Shelf(folder, read_only, engine)
     address = _listen(host, port, token)
     try:
         with suppress(KeyboardInterrupt):  # the way to stop it
-            serve_app(shelf, shelf, address, partial(_ready, folder, address.url, no_open))
+            serve(shelf.app, address, partial(_ready, folder, address.url, no_open))
     finally:
         shelf.close()
 

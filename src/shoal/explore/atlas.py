@@ -24,7 +24,7 @@ _PAGE = 4096
 Value = TypeVar("Value")
 
 
-class Kept:
+class Cache:
     """A cache of the values used last; each is computed once, also for concurrent threads."""
 
     def __init__(self, most: int) -> None:
@@ -108,7 +108,7 @@ class Atlas:
         self.leaf_of[self.order] = np.arange(len(self.order), dtype=np.int32)
         self.start = read_npy(self.leaves.whole("start"))
         self.outlying = read_npy(self.leaves.whole("outlying"))
-        self._shards = Kept(24)
+        self._shards = Cache(24)
         self._map_print = map_fingerprint(self.leaves.receipt.fingerprint, run_seed(run))
         self._has_map = False
 

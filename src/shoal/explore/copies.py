@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import atexit
 import sys
 import threading
 from dataclasses import dataclass, field
@@ -16,9 +15,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from shoal.explore.drawing import run_beside_page, write_line
+from shoal.explore.drawing import (
+    ChildProcess,
+    Shares,
+    run_beside_page,
+    start_process,
+    write_line,
+)
 from shoal.explore.metadata import Column, make_metadata
-from shoal.explore.prepare import Drawing, Shares, made
+from shoal.explore.prepare import run_stage
 from shoal.stages.leaves import leaves_fingerprint
 from shoal.storage import RunFolder, StageFolder, fingerprint, read_npy, write_npy
 
@@ -42,7 +47,7 @@ class Copies:
 
     explorer: Explorer
     progress: dict[str, Any] = field(default_factory=lambda: {"share": 0.0, "trouble": None})
-    _search: Drawing | None = None
+    _search: ChildProcess | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @cached_property
@@ -59,15 +64,13 @@ class Copies:
         with self._lock:
             if self.ready or self._search is not None:
                 return
-            explorer = self.explorer
-            self._search = Drawing(
-                explorer.run.path,
-                explorer.home,
+            self._search = start_process(
+                __name__,
+                self.explorer.run.path,
+                self.explorer.home,
                 self.progress.update,
-                module=__name__,
                 trouble="the search for near duplicates failed",
             )
-            atexit.register(self._search.stop)
 
     @cached_property
     def table(self) -> dict[str, Any]:
@@ -128,7 +131,7 @@ def _search(run: RunFolder, home: Path) -> None:
             write_npy(folder.whole(name), table[name].to_numpy())
         return {"rows": table.num_rows}
 
-    made(home, NAME, _fingerprint(run), make)
+    run_stage(home, NAME, _fingerprint(run), make)
 
 
 if __name__ == "__main__":

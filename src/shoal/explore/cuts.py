@@ -32,7 +32,7 @@ class Cut:
         """Name of the first cut with the same rows in the same clusters."""
         return self.name
 
-    def take_over(self, before: Cut) -> None:
+    def reuse_all(self, before: Cut) -> None:
         """Reuse the results of a cut with the same rows in the same clusters."""
         fields = ("atlas", "state", "name", "comes_apart", "rows_name")
         known = {name: v for name, v in vars(before).items() if name not in fields}
@@ -40,7 +40,7 @@ class Cut:
         if self.state.base.k == before.state.base.k:  # which colours go by
             vars(self).update(rows_name=before.rows_name)
 
-    def learn(self, before: Cut) -> None:
+    def reuse_clusters(self, before: Cut) -> None:
         """Reuse the results of another cut for clusters with the same leaves."""
         if not {"means", "away", "shares"} <= set(vars(before)):
             return

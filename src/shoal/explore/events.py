@@ -1,11 +1,11 @@
-"""Tells every open page when something changed, within half a second."""
+"""Tell every open page when something changed, within half a second."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 
 from starlette.concurrency import run_in_threadpool
@@ -21,46 +21,44 @@ _QUIET = 2.0  # seconds without a request: longer than between the clicks of som
 _QUICK = 1_000_000
 
 
-class Events:
-    """A stream of what happens: ``{"seq": …, "map": …}`` whenever one of them changes.
+def event_stream(explorer: Explorer) -> Callable[[Request], Awaitable[StreamingResponse]]:
+    """Return an endpoint that sends ``{"seq": …, "map": …}`` whenever one of them changes.
 
-    Edits of other processes are seen too: the log is looked at as long as a page is open.
+    Edits of other processes are seen too: the log is read as long as a page is open. Streams end
+    once ``app.state.stopping`` is true.
     """
 
-    def __init__(self, explorer: Explorer) -> None:
-        self._explorer = explorer
-        self.stopping = False
+    async def answer(request: Request) -> StreamingResponse:
+        return StreamingResponse(events(explorer, request), media_type="text/event-stream")
 
-    async def answer(self, request: Request) -> StreamingResponse:
-        """Open a stream."""
-        return StreamingResponse(self._lines(request), media_type="text/event-stream")
+    return answer
 
-    async def _lines(self, request: Request) -> AsyncIterator[str]:
-        """Write an event for each change, and a sign of life now and then."""
-        said, silent = "", 0.0
-        while not self.stopping and not await request.is_disconnected():
-            now = json.dumps(await run_in_threadpool(self._now))
-            if now == said:
-                await run_in_threadpool(self._look_ahead)
-            if now != said or silent >= _STILL:
-                yield f"data: {now}\n\n" if now != said else ": still here\n\n"
-                said, silent = now, 0.0
-            await asyncio.sleep(_PAUSE)
-            silent += _PAUSE
 
-    def _look_ahead(self) -> None:
-        """Make the review queue while nobody waits for it, where that is a matter of moments."""
-        explorer = self._explorer
-        quiet = time.monotonic() - explorer.asked_at > _QUIET
-        if quiet and not explorer.read_only and explorer.run.n_rows <= _QUICK:
-            with suppress(ShoalError):  # who asks for it is told
-                explorer.questions()
+async def events(explorer: Explorer, request: Request) -> AsyncIterator[str]:
+    """Yield an event for each change, and a sign of life now and then."""
+    sent, silent = "", 0.0
+    while not request.app.state.stopping and not await request.is_disconnected():
+        now = json.dumps(await run_in_threadpool(_now, explorer))
+        if now == sent:
+            await run_in_threadpool(look_ahead, explorer)
+        if now != sent or silent >= _STILL:
+            yield f"data: {now}\n\n" if now != sent else ": still here\n\n"
+            sent, silent = now, 0.0
+        await asyncio.sleep(_PAUSE)
+        silent += _PAUSE
 
-    def _now(self) -> dict[str, object]:
-        explorer = self._explorer
-        drawn = explorer.atlas.has_map
-        state = {"ready": True} if drawn else {"ready": False, **explorer.drawing}
-        try:
-            return {"seq": explorer.curation.refresh(), "map": state}
-        except ShoalError as error:
-            return {"seq": None, "map": state, "trouble": str(error)}
+
+def look_ahead(explorer: Explorer) -> None:
+    """Make the review queue while nobody waits for it, where that is a matter of moments."""
+    quiet = time.monotonic() - explorer.last_request > _QUIET
+    if quiet and not explorer.read_only and explorer.run.n_rows <= _QUICK:
+        with suppress(ShoalError):  # a request for the queue gets the message
+            explorer.questions()
+
+
+def _now(explorer: Explorer) -> dict[str, object]:
+    state = {"ready": True} if explorer.atlas.has_map else {"ready": False, **explorer.progress}
+    try:
+        return {"seq": explorer.curation.refresh(), "map": state}
+    except ShoalError as error:
+        return {"seq": None, "map": state, "trouble": str(error)}

@@ -21,8 +21,7 @@ from shoal.edits.review import Question, Reviewer
 from shoal.edits.state import State, first_state, same_rows
 from shoal.errors import InputError, ShoalError
 from shoal.explore.area import positions_within
-from shoal.explore.atlas import Atlas, Kept, Value
-from shoal.explore.closest import closest, passing
+from shoal.explore.atlas import Atlas, Cache, Value
 from shoal.explore.colours import cut_colours, palette, piece_colours
 from shoal.explore.copies import Copies
 from shoal.explore.cuts import Cut
@@ -31,10 +30,10 @@ from shoal.explore.map_layout import Apart, Shown
 from shoal.explore.metadata import Metadata
 from shoal.explore.names import names_in
 from shoal.explore.numbers import Numbers
-from shoal.explore.orders import Ordered, ordered
+from shoal.explore.orders import Ordered, ordered, ordered_or_closest
 from shoal.explore.pictures import Pictures, open_pictures
 from shoal.explore.positions import Positions
-from shoal.explore.tiles import Spots, spots, usual_count
+from shoal.explore.tiles import usual_count
 from shoal.features import WORDED
 from shoal.stages.map import COARSE
 from shoal.storage import RunFolder
@@ -42,9 +41,10 @@ from shoal.storage import RunFolder
 if TYPE_CHECKING:
     from shoal.explore.parts import OwnFit
 
-MOST_CLUSTERS = 1000
-"""Limit of the slider."""
+SET_FIELDS = ("clusters", "rows", "area", "apart", "where")
+"""What a set of rows can be made of: see `shoal.explore.routes.FIELDS`."""
 
+_MOST_CLUSTERS = 1000  # limit of the slider
 _COUNTED = 5_000_000
 _SHARED = 40
 
@@ -69,31 +69,28 @@ class Explorer:
     metadata: Metadata | None = None
     # Candidate names of clusters, for features that also encode text; by default common nouns.
     words: tuple[str, ...] = ()
-    _cuts: Kept = field(default_factory=lambda: Kept(16))
-    _sets: Kept = field(default_factory=lambda: Kept(64))
-    _orders: Kept = field(default_factory=lambda: Kept(24))
-    _lines: Kept = field(default_factory=lambda: Kept(400))
-    _tiles: Kept = field(default_factory=lambda: Kept(256))
-    _made_last: deque[Cut] = field(default_factory=lambda: deque(maxlen=4))
+    _cuts: Cache = field(default_factory=lambda: Cache(16))
+    _sets: Cache = field(default_factory=lambda: Cache(64))
+    _orders: Cache = field(default_factory=lambda: Cache(24))
+    _lines: Cache = field(default_factory=lambda: Cache(400))
+    _tiles: Cache = field(default_factory=lambda: Cache(256))
+    _recent: deque[Cut] = field(default_factory=lambda: deque(maxlen=4))
     progress: dict[str, Any] = field(default_factory=lambda: {"share": 0.0, "trouble": None})
     specs: dict[str, dict[str, Any]] = field(default_factory=dict)
-    asked_at: float = 0.0
+    last_request: float = 0.0
     own_fit: OwnFit | None = None
     own_lock: threading.Lock = field(default_factory=threading.Lock)
 
     @cached_property
     def atlas(self) -> Atlas:
-        """The rows."""
         return Atlas(RunFolder.open(self.run.path), self.home)
 
     @cached_property
     def curation(self) -> Curation:
-        """The edits."""
         return self.run.edits
 
     @cached_property
-    def reviewer(self) -> Reviewer:
-        """The source of the review queue."""
+    def _reviewer(self) -> Reviewer:
         return Reviewer(self.curation)
 
     @cached_property
@@ -117,18 +114,15 @@ class Explorer:
 
     @cached_property
     def most_clusters(self) -> int:
-        """The largest K of the slider."""
         finest = max(layer.k for layer in self.run.layers)
-        return int(min(self.run.tree.n_leaves, MOST_CLUSTERS, max(60, 4 * finest)))
+        return int(min(self.run.tree.n_leaves, _MOST_CLUSTERS, max(60, 4 * finest)))
 
     @cached_property
     def facets(self) -> Facets:
-        """Metadata of the images, read on first use."""
         return Facets(self)
 
     @cached_property
     def copies(self) -> Copies:
-        """Near duplicates, searched on first use."""
         return Copies(self)
 
     @cached_property
@@ -163,7 +157,6 @@ class Explorer:
 
     @cached_property
     def apart(self) -> Apart:
-        """The layout of images that are moved apart."""
         return Apart(self.atlas, self.pictures_from, self.cell_bits)
 
     def shown(self, where: tuple[int, int, int], true: bool) -> Shown:
@@ -182,11 +175,6 @@ class Explorer:
         """True if the encoder of the features also encodes text."""
         return self.atlas.result.encoder["name"] in WORDED
 
-    @property
-    def drawing(self) -> dict[str, Any]:
-        """Progress of the map."""
-        return dict(self.progress)
-
     # Cuts.
 
     def cut(self, k: int | None) -> Cut:
@@ -197,23 +185,21 @@ class Explorer:
         """
         if k is None:
             seq, state = self.curation.now()
-            return self._cuts.get(f"e{seq}", lambda: self._made_cut(state, f"e{seq}"))
+            return self._cuts.get(f"e{seq}", lambda: self._new_cut(state, f"e{seq}"))
         if not 1 <= k <= self.atlas.result.tree.n_leaves:
             raise InputError(f"k {k}: give 1 to {self.atlas.result.tree.n_leaves:,}")
         base = self.curation.ground.base
-        return self._cuts.get(f"k{k}", lambda: self._made_cut(first_state(base(k)), f"k{k}"))
+        return self._cuts.get(f"k{k}", lambda: self._new_cut(first_state(base(k)), f"k{k}"))
 
-    def _made_cut(self, state: State, name: str) -> Cut:
+    def _new_cut(self, state: State, name: str) -> Cut:
         """Build a cut, and reuse results of earlier cuts for clusters that are the same."""
-        cut, made = Cut(self.atlas, state, name), list(self._made_last)
-        for before in reversed(made):
-            if same_rows(before.state, state):
-                cut.take_over(before)
-                break
-        else:
-            if made:
-                cut.learn(made[-1])
-        self._made_last.append(cut)
+        cut, recent = Cut(self.atlas, state, name), list(self._recent)
+        same = next((c for c in reversed(recent) if same_rows(c.state, state)), None)
+        if same is not None:
+            cut.reuse_all(same)
+        elif recent:
+            cut.reuse_clusters(recent[-1])
+        self._recent.append(cut)
         return cut
 
     def names(self, cut: Cut) -> list[str | None]:
@@ -234,11 +220,6 @@ class Explorer:
         fresh = base.k - 1 - max(known)
         return np.array([known.get(c, c + fresh) % len(palette()) for c in cut.ids.tolist()])
 
-    def spots(self, cut: Cut, where: tuple[int, int, int], bits: int) -> Spots:
-        """Count the rows in the spots of a tile."""
-        key = (cut.rows_name, where, bits)
-        return self.drawn(key, lambda: spots(cut, *where, bits))
-
     def drawn(self, key: Hashable, make: Callable[[], Value]) -> Value:
         """Return a cached value of a map tile, computed once."""
         return self._tiles.get(key, make)
@@ -247,11 +228,7 @@ class Explorer:
 
     def choose(self, spec: Mapping[str, Any], k: int | None) -> tuple[str, Chosen]:
         """Create a set of rows; return its name and the set."""
-        plain = {
-            name: spec[name]
-            for name in ("clusters", "rows", "area", "apart", "where")
-            if spec.get(name)
-        }
+        plain = {name: spec[name] for name in SET_FIELDS if spec.get(name)}
         text = json.dumps([plain, k], sort_keys=True)
         name = hashlib.blake2b(text.encode(), digest_size=9).hexdigest()
         self.specs[name] = {**plain, "k": k}
@@ -260,13 +237,7 @@ class Explorer:
         return name, self.chosen(name)
 
     def chosen(self, name: str | None) -> Chosen:
-        """Return a set by its name, as of the latest edit; all rows for None.
-
-        Raises
-        ------
-        KeyError
-            When there is no such set.
-        """
+        """Return a set by its name, as of the latest edit; all rows for None."""
         if name is None:
             return Chosen(Positions.ranges(np.zeros(1), np.array([self.atlas.n_positions])), "")
         spec = self.specs[name]
@@ -298,13 +269,7 @@ class Explorer:
         """Return a set in an order; `closest` if it has no outliers or duplicates to show."""
         chosen, cut = self.chosen(name), self.cut(k)
         key = (name, chosen.cut, cut.rows_name, order, seed)
-
-        def make() -> Ordered:
-            if len(passing(chosen.positions, self.atlas, order)):
-                return ordered(chosen.positions, cut, order, seed)
-            return closest(chosen.positions, cut, order)
-
-        return self._orders.get(key, make)
+        return self._orders.get(key, lambda: ordered_or_closest(chosen.positions, cut, order, seed))
 
     def typical(self, cut: Cut, number: int) -> Ordered:
         """Return the rows of a cluster, the most typical first."""
@@ -314,7 +279,7 @@ class Explorer:
     def questions(self) -> list[Question]:
         """Return the review queue, computed once for each state of the edits."""
         key = ("review", self.curation.seq)
-        return self._orders.get(key, self.reviewer.queue)
+        return self._orders.get(key, self._reviewer.queue)
 
     def counted(self, chosen: Chosen, k: int | None) -> dict[int, int] | None:
         """Count the rows of a set by cluster id; None if it has too many."""
@@ -341,7 +306,6 @@ class Explorer:
         return self._orders.get(key, make)
 
     def named(self, rows: NDArray[np.int64]) -> list[dict[str, Any]]:
-        """Return number and name of some rows."""
         names = self.atlas.names(rows)
         return [{"row": r, "name": name} for r, name in zip(rows.tolist(), names, strict=True)]
 
@@ -351,14 +315,12 @@ class Explorer:
         rows = atlas.rows[positions]
         labels, confidence = cut.ids[cut.labels(positions)], cut.confidence(positions)
         far, moved = atlas.outliers.holds(positions), np.isin(positions, cut.moved[0])
-        facts = zip(
-            rows.tolist(),
-            atlas.names(rows),
-            labels.tolist(),
-            confidence.astype(float).round(3).tolist(),
-            far.tolist(),
-            moved.tolist(),
-            strict=True,
-        )
-        names = ("row", "name", "cluster", "confidence", "outlier", "moved")
-        return [dict(zip(names, fact, strict=True)) for fact in facts]
+        columns = {
+            "row": rows.tolist(),
+            "name": atlas.names(rows),
+            "cluster": labels.tolist(),
+            "confidence": confidence.astype(float).round(3).tolist(),
+            "outlier": far.tolist(),
+            "moved": moved.tolist(),
+        }
+        return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]

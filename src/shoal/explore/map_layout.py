@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from shoal.core.morton import BITS, SIDE, to_places
 from shoal.explore.area import within
-from shoal.explore.atlas import Atlas, Kept
+from shoal.explore.atlas import Atlas, Cache
 from shoal.explore.tiles import TILE, code_range
 
 _MOST = 20_000  # rows of a unit that are shown; of more some, evenly: nobody looks at so many
@@ -52,7 +52,7 @@ class Apart:
     def __init__(self, atlas: Atlas, first: int, bits: int) -> None:
         self.atlas, self.bits = atlas, bits
         self.level = min(first + bits - 1, BITS)
-        self._units = Kept(128)
+        self._units = Cache(128)
 
     def unit(self, x: int, y: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Return the rows of a unit by position, and their boxes in places of the map, (n, 4)."""

@@ -25,6 +25,7 @@ from shoal.explore.tiles import (
     holds_any,
     lit_spots,
     spot_bits,
+    spots,
     spots_of,
     veil_png,
 )
@@ -37,7 +38,7 @@ _SKETCHED = 3000
 def map_facts(explorer: Explorer, params: Params) -> dict[str, Any]:
     """Return whether the map is ready, its recall, and the zoom from which it shows pictures."""
     if not explorer.atlas.has_map:
-        return {"ready": False, **explorer.drawing}
+        return {"ready": False, **explorer.progress}
     about = explorer.atlas.about_map
     return {
         "ready": True,
@@ -93,7 +94,8 @@ def tile(explorer: Explorer, params: Params) -> Response:
 def _density(
     explorer: Explorer, cut: Cut, where: tuple[int, int, int], name: str | None, hide: bool
 ) -> bytes:
-    found = explorer.spots(cut, where, spot_bits(where[0]))
+    bits = spot_bits(where[0])
+    found = explorer.drawn((cut.rows_name, where, bits), lambda: spots(cut, *where, bits))
     lit = None if name is None else _lit(explorer, name, cut, where, found)
     if hide and lit is not None:
         found = Spots(found.bits, np.where(lit > 0, found.counts, 0), found.cluster)

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 
 from shoal.core.layout import SMALL
 from shoal.errors import InputError
+from shoal.explore.drawing import ChildProcess, DrawingThread, start_drawing
 from shoal.explore.explorer import Explorer
 from shoal.explore.metadata import beside
-from shoal.explore.prepare import Drawing, QuickDrawing, home_of, prepare_leaves
-from shoal.explore.serve import listen, make_server
+from shoal.explore.prepare import home_of, prepare_leaves
+from shoal.explore.serve import listen, make_app, make_server
 from shoal.progress import Progress, default_progress
 from shoal.storage import RunFolder, is_remote
 
@@ -35,7 +36,7 @@ def make_explorer(
     progress: Progress | None = None,
     draw: bool = True,
     words: tuple[str, ...] = (),
-) -> tuple[Explorer, Drawing | QuickDrawing | None]:
+) -> tuple[Explorer, ChildProcess | DrawingThread | None]:
     """Return the explorer of a run, and `draw` its map in the background where it has none.
 
     A run that does not lie on a disk is explored without edits.
@@ -48,19 +49,14 @@ def make_explorer(
     if explorer.atlas.has_map or not draw:
         return explorer, None
     if len(explorer.atlas.order) <= SMALL and engine[0] == "local":
-        return explorer, QuickDrawing(run.path, home, explorer.progress.update)
-    return explorer, Drawing(run.path, home, explorer.progress.update, engine)
+        return explorer, DrawingThread(run.path, home, explorer.progress.update)
+    return explorer, start_drawing(run.path, home, explorer.progress.update, engine)
 
 
 class ServedPage:
-    """An explorer that is served beside other work; `run.explore` makes it.
+    """An explorer that is served beside other work at `url`; `run.explore` makes it.
 
     In a notebook it is shown in the cell, or as its address where it was opened in a tab.
-
-    Attributes
-    ----------
-    url
-        Its address, on the machine that Python runs on.
     """
 
     def __init__(
@@ -81,7 +77,7 @@ class ServedPage:
         explorer, self._drawing = make_explorer(run, read_only, metadata=metadata, progress=bars)
         bars.finish()
         ready = threading.Event()
-        self._server = make_server(explorer, address, ready.set, framed=True)
+        self._server = make_server(make_app(explorer), address, ready.set, framed=True)
         self._thread = threading.Thread(
             target=lambda: asyncio.run(self._server.serve([address.listening])), daemon=True
         )

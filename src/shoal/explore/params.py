@@ -174,7 +174,7 @@ async def _body(request: Request) -> bytes | None:
 
 
 def _answered(explorer: Explorer, answer: Answer, params: Params) -> Response:
-    explorer.asked_at = time.monotonic()
+    explorer.last_request = time.monotonic()
     try:
         found = answer(explorer, params)
     except GoneError:

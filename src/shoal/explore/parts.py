@@ -2,14 +2,7 @@
 
 from __future__ import annotations
 
-import atexit
-import os
-import signal
-import subprocess
-import sys
 import tempfile
-import threading
-from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,6 +12,7 @@ from numpy.typing import NDArray
 
 from shoal.errors import InputError
 from shoal.explore.cuts import Cut
+from shoal.explore.drawing import ChildProcess
 from shoal.explore.explorer import Explorer
 from shoal.explore.orders import ordered
 from shoal.explore.positions import Positions
@@ -33,7 +27,7 @@ def split_parts(explorer: Explorer, cluster: int, parts: int | None) -> list[dic
     """Return what a split by the tree would make: ids, rows, and typical rows to look at."""
     facts, after = explorer.curation.preview("split", cluster=cluster, parts=parts)
     cut = Cut(explorer.atlas, after, "preview")
-    cut.learn(explorer.cut(None))
+    cut.reuse_clusters(explorer.cut(None))
     found: list[dict[str, Any]] = []
     for number in map(cut.number, facts["ids"]):
         part: dict[str, Any] = {"cluster": int(cut.ids[number]), "rows": int(cut.sizes[number])}
@@ -44,55 +38,26 @@ def split_parts(explorer: Explorer, cluster: int, parts: int | None) -> list[dic
     return found
 
 
-@dataclass
 class OwnFit:
-    """A fit of one cluster by itself, with features projected for it alone, in another process.
+    """A fit of one cluster by itself, with features projected for it alone, in another process."""
 
-    Parameters
-    ----------
-    explorer : Explorer
-    cluster : int
-        Its id, as edited.
-    """
-
-    explorer: Explorer
-    cluster: int
-    seq: int = field(init=False)
-    rows: NDArray[np.int64] = field(init=False)
-
-    def __post_init__(self) -> None:
-        curation = self.explorer.curation
-        self.seq, self.rows = curation.seq, curation.rows_of(self.cluster)
+    def __init__(self, explorer: Explorer, cluster: int) -> None:
+        self.explorer, self.cluster = explorer, cluster
+        self.seq, self.rows = explorer.curation.seq, explorer.curation.rows_of(cluster)
+        self._failure: str | None = None
         self._folder = tempfile.TemporaryDirectory(prefix="shoal-cluster-")
-        out = Path(self._folder.name) / "own.shoal"
-        self._out, self._errors = out, ""
-        words = ["fit", str(self.explorer.run.path), "--cluster", str(self.cluster)]
-        command = [sys.executable, "-m", "shoal", *words, "-o", str(out), "-q", "--json"]
-        self._process = subprocess.Popen(
-            command,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,  # so that its workers end with it
-            env={**os.environ, "OMP_WAIT_POLICY": "passive"},
+        self._out = Path(self._folder.name) / "own.shoal"
+        words = ["fit", str(explorer.run.path), "--cluster", str(cluster), "-o", str(self._out)]
+        self._process = ChildProcess(
+            "shoal", *words, "-q", "--json", on_line=lambda line: None, on_failure=self._fail
         )
-        self._thread = threading.Thread(target=self._listen, daemon=True)
-        self._thread.start()
-        atexit.register(self.stop)
 
-    def _listen(self) -> None:
-        """Keep what it says of errors."""
-        assert self._process.stderr is not None
-        with self._process.stderr as errors:
-            self._errors = errors.read()
+    def _fail(self, reason: str) -> None:
+        self._failure = reason
 
     def stop(self) -> None:
         """End it, and delete what it made."""
-        atexit.unregister(self.stop)
-        if self._process.poll() is None:
-            os.killpg(self._process.pid, signal.SIGTERM)
-        self._process.wait()
-        self._thread.join(5)
+        self._process.stop()
         self._folder.cleanup()
 
     @property
@@ -112,12 +77,12 @@ class OwnFit:
         InputError
             When it failed.
         """
-        if self._process.poll() is None:
+        if self._process.running:
             return {"done": False, "parts": []}
-        self._thread.join(5)
-        if self._process.returncode:
-            lines = self._errors.strip().splitlines() or ["it ended unexpectedly"]
-            raise InputError(f"cluster {self.cluster} could not be fitted by itself: {lines[-1]}")
+        if self._failure is not None:
+            raise InputError(
+                f"cluster {self.cluster} could not be fitted by itself: {self._failure}"
+            )
         return {"done": True, "parts": self._parts}
 
     @cached_property

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from shoal.explore.atlas import Kept
+from shoal.explore.atlas import Cache
 from shoal.explore.tiles import TILE
 from shoal.rows import Source
 from shoal.rows.arrays.pixels import to_channels
@@ -37,7 +37,7 @@ class Pictures:
 
     def __init__(self, source: ImageSource) -> None:
         self.source = source
-        self._tiles = Kept(6000)
+        self._tiles = Cache(6000)
         self._squares: dict[int, Source] = {}
         native = max(source.typical_size)
         self.small = native <= SMALL

@@ -5,21 +5,21 @@ from __future__ import annotations
 import asyncio
 import secrets
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import Protocol
 from urllib.parse import quote
 
 import uvicorn
 from starlette.applications import Starlette
+from starlette.datastructures import State
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
 from shoal.core.text import encodable
 from shoal.errors import InputError, SettingError
-from shoal.explore.events import Events
+from shoal.explore.events import event_stream
 from shoal.explore.explorer import Explorer
 from shoal.explore.guard import App, Guard
 from shoal.explore.params import endpoint
@@ -59,8 +59,8 @@ def page_file(page: dict[str, bytes], name: str) -> Response:
     return Response(page[name], media_type=kind, headers={"cache-control": kept})
 
 
-def make_app(explorer: Explorer, events: Events | None = None) -> Starlette:
-    """Make the app that answers, without the guard."""
+def make_app(explorer: Explorer, state: State | None = None) -> Starlette:
+    """Make the app that answers, without the guard; apps that share a state stop together."""
     page = static_files()
 
     def file(request: Request) -> Response:
@@ -69,7 +69,7 @@ def make_app(explorer: Explorer, events: Events | None = None) -> Starlette:
     routes = [
         Route("/", file),
         Route("/static/{name:path}", file),
-        Route("/api/events", (events or Events(explorer)).answer),
+        Route("/api/events", event_stream(explorer)),
         Route("/api/openapi.json", lambda _request: JsonAnswer(openapi())),
     ]
     for method, calls in (("GET", READS), ("POST", WRITES)):
@@ -77,31 +77,29 @@ def make_app(explorer: Explorer, events: Events | None = None) -> Starlette:
             Route(f"/api/{name}", endpoint(explorer, call.answer), methods=[method])
             for name, call in calls.items()
         ]
-    return Starlette(routes=routes, exception_handlers={404: _missing, 405: _missing})
+    return stoppable(routes, state)
 
 
-def _missing(_request: Request, error: Exception) -> Response:
-    status = int(getattr(error, "status_code", 404))
-    return refusal(status, "missing", "there is nothing here")
+def stoppable(routes: Sequence[BaseRoute], state: State | None = None) -> Starlette:
+    """Make an app whose open streams end once its ``state.stopping`` is true."""
+    app = Starlette(routes=routes, exception_handlers={404: missing, 405: missing})
+    app.state = state or State({"stopping": False})
+    return app
+
+
+def missing(_request: Request, error: Exception | None = None) -> Response:
+    """Refuse a path where nothing is."""
+    return refusal(getattr(error, "status_code", 404), "missing", "there is nothing here")
 
 
 @dataclass(frozen=True)
 class Address:
-    """Where a server is reached.
-
-    Attributes
-    ----------
-    listening
-        The open socket.
-    host, port
-    token
-        What the address must carry; None on this machine alone.
-    """
+    """Where a server is reached."""
 
     listening: socket.socket
     host: str
     port: int
-    token: str | None
+    token: str | None  # that the address must contain; None on this machine alone
 
     @property
     def url(self) -> str:
@@ -121,15 +119,7 @@ class Address:
 
 
 def listen(host: str | None, port: int | None, token: str | None) -> Address:
-    """Open the socket: the port that is asked for, or a free one.
-
-    Raises
-    ------
-    SettingError
-        When others would be let in without a token.
-    InputError
-        When the port is taken.
-    """
+    """Open a socket at a port, by default a free one; SettingError if it would lack a token."""
     where = host or LOCAL
     local = where in (LOCAL, "localhost", "::1")
     if token is not None and len(token) < 8:
@@ -156,27 +146,20 @@ def listen(host: str | None, port: int | None, token: str | None) -> Address:
     return Address(listening, where, listening.getsockname()[1], token)
 
 
-def serve(explorer: Explorer, address: Address, ready: Callable[[], None] = lambda: None) -> None:
+def serve(app: Starlette, address: Address, ready: Callable[[], None]) -> None:
     """Answer requests until the process is interrupted; see `make_server`."""
-    asyncio.run(make_server(explorer, address, ready).serve([address.listening]))
-
-
-def serve_app(app: App, events: Stoppable, address: Address, ready: Callable[[], None]) -> None:
-    """Answer requests by an app until the process is interrupted."""
-    asyncio.run(server_of(address.guarded(app), events, ready).serve([address.listening]))
+    asyncio.run(make_server(app, address, ready).serve([address.listening]))
 
 
 def make_server(
-    explorer: Explorer,
-    address: Address,
-    ready: Callable[[], None] = lambda: None,
-    framed: bool = False,
+    app: Starlette, address: Address, ready: Callable[[], None], framed: bool = False
 ) -> uvicorn.Server:
     """Return a server, to be run in an event loop; it ends when its `should_exit` is set.
 
     Parameters
     ----------
-    explorer
+    app
+        From `stoppable`.
     address
         From `listen`.
     ready
@@ -184,46 +167,28 @@ def make_server(
     framed
         Let a notebook of this machine show the page in a frame.
     """
-    events = Events(explorer)
-    return server_of(address.guarded(make_app(explorer, events), framed), events, ready)
-
-
-def server_of(
-    app: App, events: Stoppable, ready: Callable[[], None] = lambda: None
-) -> uvicorn.Server:
-    """Return a server of a guarded app; `events` is told when it stops."""
     config = uvicorn.Config(
-        app,
+        address.guarded(app, framed),
         log_level="warning",
         lifespan="off",
         server_header=False,
         timeout_graceful_shutdown=1,
         ws="none",
     )
-    return _Server(config, events, ready)
-
-
-class Stoppable(Protocol):
-    """What has open streams."""
-
-    stopping: bool
+    return _Server(config, app.state, ready)
 
 
 class _Server(uvicorn.Server):
-    """Says when it is ready, and ends open streams when it stops."""
+    """Calls `ready` once it answers, and ends open streams when it stops."""
 
-    def __init__(
-        self, config: uvicorn.Config, events: Stoppable, ready: Callable[[], None]
-    ) -> None:
+    def __init__(self, config: uvicorn.Config, state: State, ready: Callable[[], None]) -> None:
         super().__init__(config)
-        self._events, self._ready = events, ready
+        self._state, self._ready = state, ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin to answer."""
         await super().startup(sockets)
         self._ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Let open streams end, then stop."""
-        self._events.stopping = True
+        self._state.stopping = True
         await super().shutdown(sockets)

@@ -4,28 +4,27 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
 from html import escape
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 import numpy as np
 from starlette.concurrency import run_in_threadpool
-from starlette.responses import RedirectResponse, Response
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Mount, Route
 
 from shoal import api
 from shoal.core.plural import plural
 from shoal.errors import InputError, ShoalError
-from shoal.explore.atlas import Kept
-from shoal.explore.events import Events
+from shoal.explore.atlas import Cache
+from shoal.explore.drawing import ChildProcess, DrawingThread
 from shoal.explore.guard import App, Receive, Scope, Send
 from shoal.explore.page import make_explorer
 from shoal.explore.pictures import SIDES, open_pictures
-from shoal.explore.prepare import Drawing, QuickDrawing
 from shoal.explore.responses import refusal
-from shoal.explore.serve import make_app, page_file, static_files
+from shoal.explore.serve import make_app, missing, page_file, static_files, stoppable
 
 _FACES = 10
 _MOST_OPEN = 12  # explorers in memory: more are opened by a person one after the other, if at all
@@ -38,105 +37,75 @@ def runs_in(folder: Path) -> list[Path]:
     return sorted(path.parent for path in folder.glob("*/run.toml"))
 
 
-@dataclass
 class Shelf:
-    """An app that lists runs, and explores each of them under its own address.
+    """An app that lists the runs in a folder, and explores each of them under its own address."""
 
-    Parameters
-    ----------
-    folder : Path
-        Where the runs lie.
-    read_only : bool
-        Refuse edits.
-    engine : sequence of str
-        Name and options of the engine that places rows on maps.
-    """
-
-    folder: Path
-    read_only: bool = False
-    engine: Sequence[str] = ("local",)
-    stopping: bool = False
-    _apps: dict[str, tuple[App, Events, Drawing | QuickDrawing | None]] = field(
-        default_factory=dict
-    )
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-    _kept: Kept = field(default_factory=lambda: Kept(200))
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        """End the open streams of all runs when it stops."""
-        super().__setattr__(name, value)
-        if name == "stopping" and value:
-            for _, events, _ in self._apps.values():
-                events.stopping = True
+    def __init__(
+        self, folder: Path, read_only: bool = False, engine: Sequence[str] = ("local",)
+    ) -> None:
+        if not runs_in(folder):
+            raise InputError(f"{folder} holds no runs: give a run, or a folder with runs in it")
+        self.folder, self._read_only, self._engine = folder, read_only, engine
+        self._opened: dict[str, tuple[App, ChildProcess | DrawingThread | None]] = {}
+        self._lock, self._listed, self._static = threading.Lock(), Cache(200), static_files()
+        self.app = stoppable(
+            [
+                Route("/", self._page),
+                Route("/static/{name:path}", self._file),
+                Route("/faces/{name}", self._faces),
+                Mount("/runs/{run}", self._explore),
+            ]
+        )
 
     def close(self) -> None:
         """End the drawing of maps."""
-        for _, _, drawing in self._apps.values():
+        for _, drawing in self._opened.values():
             if drawing is not None:
                 drawing.stop()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request: for the list, or for one of the runs."""
-        parts = str(scope["path"]).split("/", 3)
-        if len(parts) == 3 and parts[1] == "runs" and parts[2]:
-            await RedirectResponse(f"{scope['path']}/")(scope, receive, send)
-        elif len(parts) == 4 and parts[1] == "runs":
-            app = await run_in_threadpool(self._opened, parts[2])
-            inner = {**scope, "path": f"/{parts[3]}", "raw_path": f"/{parts[3]}".encode()}
-            await app(inner, receive, send)
-        else:
-            await (await run_in_threadpool(self._answer, parts))(scope, receive, send)
+    def _file(self, request: Request) -> Response:
+        return page_file(self._static, request.path_params["name"])
 
-    def _answer(self, parts: list[str]) -> Response:
-        if parts == ["", ""]:
-            return Response(self._page(), media_type="text/html; charset=utf-8")
-        if parts[1] == "static":
-            return page_file(self._static, "/".join(parts[2:]))
-        if parts[1] == "faces" and len(parts) == 3:
-            faces = self._facts(parts[2]).get("faces")
-            return Response(faces[0], media_type=faces[1]) if faces else _missing()
-        return _missing()
+    def _faces(self, request: Request) -> Response:
+        faces = self._facts(request.path_params["name"]).get("faces")
+        return Response(faces[0], media_type=faces[1]) if faces else missing(request)
 
-    @cached_property
-    def _static(self) -> dict[str, bytes]:
-        return static_files()
+    async def _explore(self, scope: Scope, receive: Receive, send: Send) -> None:
+        app = await run_in_threadpool(self.open, scope["path_params"]["run"])
+        await app(scope, receive, send)
 
-    def _opened(self, name: str) -> App:
-        """Return the app that explores a run, made when it is first asked for."""
+    def open(self, name: str) -> App:
+        """Return the app that explores a run, made on first use."""
         path = self._path(name)
         if path is None:
-            return _missing()
+            return refusal(404, "missing", "there is nothing here")
         with self._lock:
-            if name not in self._apps:
-                if len(self._apps) >= _MOST_OPEN:
+            if name not in self._opened:
+                if len(self._opened) >= _MOST_OPEN:
                     return refusal(503, "busy", f"{_MOST_OPEN} runs are open: explore it alone")
                 try:
-                    made, drawing = make_explorer(
-                        api.open(path), self.read_only, engine=self.engine
+                    explorer, drawing = make_explorer(
+                        api.open(path), self._read_only, engine=self._engine
                     )
                 except ShoalError as error:
                     return refusal(503, "run", str(error))
-                events = Events(made)
-                self._apps[name] = make_app(made, events), events, drawing
-            return self._apps[name][0]
+                self._opened[name] = make_app(explorer, self.app.state), drawing
+            return self._opened[name][0]
 
     def _path(self, name: str) -> Path | None:
-        """Return the folder of a run of the list, None for another name."""
-        found = {path.name: path for path in runs_in(self.folder)}
-        return found.get(unquote(name))
+        return {path.name: path for path in runs_in(self.folder)}.get(name)
 
     def _facts(self, name: str) -> dict[str, Any]:
-        """Return what the list shows of a run."""
         path = self._path(name)
         if path is None:
             return {}
         stamp = (path / "run.toml").stat().st_mtime_ns
-        return self._kept.get((path, stamp), lambda: _facts(path))
+        return self._listed.get((path, stamp), lambda: _facts(path))
 
-    def _page(self) -> str:
+    def _page(self, request: Request) -> Response:
         runs = runs_in(self.folder)
         cards = "".join(_card(path.name, self._facts(path.name)) for path in runs)
-        return (
+        return HTMLResponse(
             '<!doctype html><html lang="en"><head><meta charset="utf-8">'
             '<meta name="viewport" content="width=device-width, initial-scale=1">'
             f"<title>{escape(self.folder.resolve().name)} – Shoal</title>"
@@ -146,10 +115,6 @@ class Shelf:
             f"<h1>{plural(len(runs), 'run')} in {escape(str(self.folder))}</h1></header>"
             f"<main>{cards}</main></body></html>"
         )
-
-
-def _missing() -> Response:
-    return refusal(404, "missing", "there is nothing here")
 
 
 def _facts(path: Path) -> dict[str, Any]:
@@ -203,16 +168,3 @@ def _card(name: str, facts: dict[str, Any]) -> str:
         f"<p>{now}{escape(facts['summary'])}</p>{note}"
         "</article></a>"
     )
-
-
-def open_shelf(folder: Path, read_only: bool, engine: Sequence[str]) -> Shelf:
-    """Make the list of the runs in a folder.
-
-    Raises
-    ------
-    InputError
-        When there is none.
-    """
-    if not runs_in(folder):
-        raise InputError(f"{folder} holds no runs: give a run, or a folder with runs in it")
-    return Shelf(folder, read_only, engine)

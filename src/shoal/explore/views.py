@@ -8,12 +8,11 @@ import numpy as np
 from starlette.responses import Response
 
 from shoal.errors import InputError
-from shoal.explore.closest import passing
 from shoal.explore.colours import palette
 from shoal.explore.detail import row_facts
-from shoal.explore.explorer import Explorer
+from shoal.explore.explorer import SET_FIELDS, Explorer
 from shoal.explore.facets import beside_cut
-from shoal.explore.orders import ORDERS
+from shoal.explore.orders import ORDERS, passing
 from shoal.explore.params import Params
 from shoal.explore.pictures import SIDES, Pictures
 from shoal.methods import DEFAULT
@@ -104,9 +103,8 @@ def choose(explorer: Explorer, params: Params) -> dict[str, Any]:
     """Name a set of rows: those of clusters, single rows, those in an outline on the map."""
     spec = params.json()
     k = params.k(explorer)
-    known = {"clusters", "rows", "area", "apart", "where"}
-    if unknown := ", ".join(sorted(set(spec) - known)):
-        raise InputError(f"unknown fields {unknown[:80]}: give {', '.join(sorted(known))}")
+    if unknown := ", ".join(sorted(set(spec) - set(SET_FIELDS))):
+        raise InputError(f"unknown fields {unknown[:80]}: give {', '.join(sorted(SET_FIELDS))}")
     for name, most in (("clusters", 100_000), ("rows", 1_000_000)):
         found = spec.get(name, [])
         top = explorer.atlas.n_rows if name == "rows" else 1 << 31
