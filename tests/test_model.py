@@ -211,7 +211,7 @@ def test_the_model_needs_no_source(tmp_path):
 def test_an_encoder_of_another_version_is_told(tmp_path):
     run = shoal.fit(IMAGES[:300], tmp_path / "run", workers=1)
     stage = RunFolder.open(run.path).stage("features")
-    path, receipt = stage.whole("encoder", "json"), stage.receipt
+    path, receipt = stage.whole("encoder", "json"), stage.read_receipt()
     write_json(path, {**read_json(path), "version": 0})
     stage.finish(receipt.fingerprint, receipt.counts, receipt.seconds, receipt.peak_memory)
     with pytest.raises(RunError, match=r"other gradients features \(version 0\)"):

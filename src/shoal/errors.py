@@ -58,4 +58,4 @@ class PlaceError(ShoalError):
 def because(error: BaseException) -> str:
     """Return the message of an exception, without the path and number that an OSError adds."""
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return (text or type(error).__name__).strip().rstrip(".")
+    return text.strip().rstrip(".") or type(error).__name__

@@ -207,7 +207,7 @@ class FittedRun:
         summary = self._result.summary
         stages = {}
         for stage in pipeline.stages_of(self.drift is not None):
-            receipt = self._folder.stage(stage.name).receipt
+            receipt = self._folder.stage(stage.name).read_receipt()
             stages[stage.name] = {
                 **receipt.counts,
                 "seconds": receipt.seconds,

@@ -121,7 +121,9 @@ def predict_blocks(
     unknown = wanted.get("unknown")
     facts = {"predict": source.fingerprint(), "cut": clusters.cut, "seq": clusters.seq}
     facts["unknown"] = model.rate if unknown is None else unknown
-    folder = _begun(run, "predict", fingerprint(facts, run.stage("assign").receipt.fingerprint))
+    folder = _begun(
+        run, "predict", fingerprint(facts, run.stage("assign").read_receipt().fingerprint)
+    )
     for name in _CUT:
         if (part := getattr(cut, name)) is not None:
             write_npy(folder.whole(name), part)
@@ -141,7 +143,7 @@ def predict_blocks(
         if notes is not None and folder.has("notes", number, "json"):
             notes.take_in(read_json(folder.part("notes", number, "json")))
         yield Prediction(**kept, names=clusters.names)
-    folder.remove()
+    folder.delete()
 
 
 @dataclass(frozen=True)
@@ -190,7 +192,7 @@ def count_rows(
         counted = [_pairs(result, shard, part) for shard, part in enumerate(parts)]
         return classes, np.concatenate(counted, axis=1)
     facts = {"eval": classes.tolist(), "codes": hashlib.blake2b(codes.data).hexdigest()}
-    folder = _begun(run, "eval", fingerprint(facts, assign.receipt.fingerprint))
+    folder = _begun(run, "eval", fingerprint(facts, assign.read_receipt().fingerprint))
     for shard, part in enumerate(parts):
         write_npy(folder.part("true", shard), part)
     there = partial(folder.numbers, "pairs")
@@ -201,7 +203,7 @@ def count_rows(
         name=lambda number: f"shard {number}",
     )
     pairs = np.concatenate([read_npy(folder.part("pairs", shard)) for shard in shards], axis=1)
-    folder.remove()
+    folder.delete()
     return classes, pairs
 
 

@@ -117,7 +117,7 @@ def run_pipeline(
         if not all(context.stage(stage.name).is_done(print_) for stage, print_ in stages):
             check_disk(plan, run.path)
         if grown is None:
-            context.stage(drift.STAGE.name).clear()
+            context.stage(drift.STAGE.name).delete()
         done = [_do(one, context) for one in stages]
         if not any(done):
             bars.note("Nothing to do: this fit is already finished.")
@@ -227,7 +227,7 @@ def _with_prints(context: Context) -> list[tuple[Stage, str]]:
     for stage in stages:
         facts = {"stage": stage.name, **stage.facts(context)}
         if context.grown is not None and stage.name != drift.STAGE.name:
-            before = context.grown.stage(stage.name).receipt.fingerprint
+            before = context.grown.stage(stage.name).read_receipt().fingerprint
             facts["grown"] = {"previous": before, "kept": context.grown.kept}
             facts["grown"]["changed"] = list(context.grown.changed)
         prints[stage.name] = fingerprint(facts, *(prints[name] for name in stage.needs))

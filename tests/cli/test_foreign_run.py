@@ -9,7 +9,7 @@ import pytest
 
 from shoal.errors import RunError
 from shoal.explore.prepare import prepare_leaves, prepare_map
-from shoal.storage import NOTES, RunFolder, delete, read_json, write_json, write_npy
+from shoal.storage import NOTES, RunFolder, delete_file, read_json, write_json, write_npy
 
 
 @pytest.fixture
@@ -99,7 +99,7 @@ def test_what_workers_note_is_not_read_or_deleted_behind_a_link(foreign, tmp_pat
     for file in ("1.json", "x.json"):
         (tmp_path / "other" / file).write_text("{}")
     (foreign / NOTES).symlink_to(tmp_path / "other")
-    for act in (read_json, delete, lambda path: write_json(path, {})):
+    for act in (read_json, delete_file, lambda path: write_json(path, {})):
         with pytest.raises(RunError, match=f"{NOTES} is a symbolic link"):
             act(foreign / NOTES / "1.json")
     assert sorted(os.listdir(tmp_path / "other")) == ["1.json", "x.json"]

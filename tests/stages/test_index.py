@@ -28,8 +28,8 @@ def test_a_folder_has_names_and_is_decoded_only_for_the_features(tmp_path):
     assert [(entry["row"], entry["name"]) for entry in bad] == [(7, "07.png")]
     index, features = run.stage("index"), run.stage("features")
     assert read_json(index.whole("summary", "json"))["named"]
-    assert index.receipt.counts == {"rows": 40, "quarantined": 0, "shards": 2}
-    assert features.receipt.counts["quarantined"] == 1
+    assert index.read_receipt().counts == {"rows": 40, "quarantined": 0, "shards": 2}
+    assert features.read_receipt().counts["quarantined"] == 1
 
 
 def test_vectors_out_of_text_are_read_once_and_kept(tmp_path):

@@ -48,7 +48,7 @@ def test_quarantined_rows_are_zero_and_not_good(fitted, blobs):
     project = fitted(blobs).stage("project")
     assert np.flatnonzero(~read_npy(project.part("ok", 0))).tolist() == [4]
     assert not read_npy(project.part("vectors", 0))[4].any()
-    assert project.receipt.counts["rows"] == 199
+    assert project.read_receipt().counts["rows"] == 199
 
 
 def test_many_rows_are_packed_and_predict_sees_them_as_packed(fitted, monkeypatch):

@@ -1,7 +1,7 @@
 import pytest
 
 from shoal.errors import MissingExtraError, PlaceError, RunError
-from shoal.storage.network import again, is_missing, may_pass, place_error, words
+from shoal.storage.network import again, is_missing, may_pass, place_error
 
 
 class AnswerError(Exception):
@@ -110,7 +110,14 @@ def test_what_is_missing_stays_so():
         assert place_error("s3://b/x", error) is error
 
 
-def test_words():
-    assert words(OSError(5, "no such thing.")) == "no such thing"
-    assert words(TimeoutError()) == "TimeoutError"
-    assert len(words(Exception("x" * 999))) == 200
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (OSError(5, "no such thing."), "no such thing"),
+        (TimeoutError(), "TimeoutError"),
+        (Exception("x" * 999), "x" * 200),
+        (Exception("first:\nsecond"), "first"),
+    ],
+)
+def test_the_reason_is_one_short_line(error, reason):
+    assert f"cannot be reached ({reason}): check" in str(place_error("s3://x", error))

@@ -138,7 +138,7 @@ def test_a_run_in_a_store(folder):
     again = RunFolder.open(str(folder)).stage("index")
     assert again.is_done("aa")
     again.verify()
-    assert list(again.receipt.parts) == ["vectors/part-00000.npy"]
+    assert list(again.read_receipt().parts) == ["vectors/part-00000.npy"]
     write_bytes(again.part("vectors", 0), b"short")
     assert not again.is_done("aa")
     again.begin("aa")

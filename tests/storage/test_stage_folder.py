@@ -59,7 +59,7 @@ def test_a_done_stage_has_a_receipt(done):
     assert done.is_done("aa")
     assert done.is_done()
     assert not done.is_done("bb")
-    receipt = done.receipt
+    receipt = done.read_receipt()
     assert (receipt.fingerprint, receipt.counts) == ("aa", {"rows": 30})
     assert (receipt.seconds, receipt.peak_memory) == (1.235, 1024)
     assert list(receipt.parts) == [
@@ -78,7 +78,7 @@ def test_a_stage_not_finished_is_not_done(stage):
     write_parts(stage)
     assert not stage.is_done()
     with pytest.raises(RunError, match="features is not finished: run shoal fit again"):
-        _ = stage.receipt
+        _ = stage.read_receipt()
 
 
 def test_the_same_fingerprint_keeps_the_parts(stage):
@@ -176,8 +176,9 @@ def test_verify_finds_a_changed_byte(done):
 @pytest.mark.parametrize("text", ["[]", "{}", '{"parts": {"a": 3}}', '{"parts": {}, "x": 1}'])
 def test_a_receipt_that_is_no_receipt_is_an_error_of_the_run(done, text):
     (done.path / "_done.json").write_text(text)
+    (done.path.parent / "run.toml").touch()
     with pytest.raises(RunError, match=r"_done\.json is damaged: delete the folder"):
-        _ = done.receipt
+        _ = done.read_receipt()
 
 
 def test_an_unwritable_folder(done, monkeypatch):

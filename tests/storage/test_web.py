@@ -4,7 +4,7 @@ from tests.web import Handler, Ranged, serving
 
 from shoal.errors import PlaceError, RunError
 from shoal.storage import RunFolder, as_place
-from shoal.storage.web import is_page, read_range
+from shoal.storage.ranges import read_range
 
 DATA = bytes(range(256)) * 40
 
@@ -63,9 +63,3 @@ def test_nothing_is_written_there(server):
     for way in (RunFolder.open, lambda path: RunFolder.create(path, {})):
         with pytest.raises(RunError, match="is on a web server, where runs cannot be stored"):
             way(f"{server.url}/run")
-
-
-def test_pages():
-    assert is_page({"mimetype": "text/html"})
-    assert not is_page({"mimetype": "image/png"})
-    assert not is_page({})

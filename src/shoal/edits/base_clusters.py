@@ -56,7 +56,9 @@ class Ground:
     def fingerprint(self) -> str:
         """Changes with the representatives, the tree and the assignment of rows."""
         run = self.result.run
-        return fit_fingerprint(*(run.stage(s).receipt.fingerprint for s in ("tree", "assign")))
+        return fit_fingerprint(
+            *(run.stage(s).read_receipt().fingerprint for s in ("tree", "assign"))
+        )
 
     @property
     def n_rows(self) -> int:

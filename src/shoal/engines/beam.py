@@ -24,7 +24,7 @@ from apache_beam.options.pipeline_options import (
 from shoal.engines.base import Launch
 from shoal.engines.workers import Failure, Outcome, Work, WorkerEngine, last_line
 from shoal.errors import SettingError, ShoalError
-from shoal.storage import delete, read_json, write_json
+from shoal.storage import delete_file, read_json, write_json
 
 _LOOK = 1.0  # seconds between looks at how far a pass is, more where a look takes long
 _SHARE = 0.05  # of the time that looks may take
@@ -80,7 +80,7 @@ class BeamEngine(WorkerEngine):
         noted = {}
         for path in self.launch.notes.glob("*.json"):
             noted[int(path.stem)] = read_json(path)
-            delete(path)
+            delete_file(path)
         return noted
 
 

@@ -109,7 +109,7 @@ class Atlas:
         self.start = read_npy(self.leaves.whole("start"))
         self.outlying = read_npy(self.leaves.whole("outlying"))
         self._shards = Cache(24)
-        self._map_print = map_fingerprint(self.leaves.receipt.fingerprint, run_seed(run))
+        self._map_print = map_fingerprint(self.leaves.read_receipt().fingerprint, run_seed(run))
         self._has_map = False
 
     @property

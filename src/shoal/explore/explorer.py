@@ -96,7 +96,7 @@ class Explorer:
     @cached_property
     def version(self) -> str:
         """Changes with the fit; browsers cache pictures and tiles under it."""
-        return self.atlas.leaves.receipt.fingerprint[:12]
+        return self.atlas.leaves.read_receipt().fingerprint[:12]
 
     @cached_property
     def source_trouble(self) -> str | None:

@@ -34,7 +34,7 @@ def prepare_leaves(run: RunFolder, home: Path, progress: Progress | None = None)
     bars = progress or Silent()
 
     def make(folder: StageFolder) -> dict[str, Any]:
-        bars.stage("leaves", run.stage("assign").receipt.counts["rows"])
+        bars.stage("leaves", run.stage("assign").read_receipt().counts["rows"])
         counts = leaves.make_leaves(run, folder, bars)
         bars.finish()
         return counts

@@ -32,7 +32,7 @@ from shoal.keywords import LabelKeywords
 from shoal.rows import Encoded, ImageSource, Source
 from shoal.rows.arrays.pixels import to_channels
 from shoal.storage import fingerprint, is_remote, write_bytes
-from shoal.storage.nofollow import open_folder, remove
+from shoal.storage.nofollow import delete_file, open_folder
 from shoal.storage.parts import unwritable
 
 _CHANGED = "its size or modification time changed since the fit; --changed includes it"
@@ -147,11 +147,11 @@ def undo(folder: Path, on_done: Callable[[int], None] = lambda count: None) -> O
             if reason:
                 left.append((action.target, reason))
                 continue
-            remove(path, depth=2)
+            delete_file(path, depth=2)
             removed += 1
         for name, fact in manifest.head.get(BESIDE, {}).items():
             if _is_as_made(folder / name, fact):
-                remove(folder / name, depth=1)
+                delete_file(folder / name, depth=1)
             elif os.path.lexists(folder / name):
                 left.append((name, "it was changed"))
         _tidy(folder, manifest, left)
@@ -195,7 +195,7 @@ def _begin(folder: Path, plan: Manifest) -> frozenset[str]:
 def _sweep(folder: Path) -> None:
     for path in folder.glob("cluster-*/.*.tmp"):
         if re.fullmatch(_TEMPORARY, path.name) and not path.parent.is_symlink():
-            remove(path, depth=2)
+            delete_file(path, depth=2)
 
 
 def _make(source: Source, folder: Path, action: Action, mode: Mode, journal: Journal) -> str | None:

@@ -37,7 +37,7 @@ from shoal.rows.options import SourceOptions
 from shoal.rows.pickles import convert_pickles
 from shoal.rows.sibling_labels import is_beside, labels_beside
 from shoal.rows.tables.parquet_files import parquet_schema
-from shoal.storage import many
+from shoal.storage import map_requests
 
 _READ = (
     f"Shoal reads {READ} (also in tar, zip, Parquet, HDF5 and TFRecord files), .npy, IDX, and raw "
@@ -254,7 +254,7 @@ def _matching_files(folder: _Folder, kind: str) -> list[str] | None:
     names, root = folder.kinds[kind], folder.root
     paths = folder.paths(names)
     groups: dict[Hashable, list[int]] = {}
-    for at, signature in enumerate(many(paths[0], _SIGNATURES[kind], paths)):
+    for at, signature in enumerate(map_requests(_SIGNATURES[kind], paths)):
         groups.setdefault(signature, []).append(at)
     data = [group for what, group in groups.items() if what is not None]
     data = [g for g in data if not all(is_beside(names[at]) for at in g)] or data

@@ -247,7 +247,7 @@ class _AssignShard:
 def _facts(context: Context) -> dict[str, Any]:
     """Return what the assignment depends on besides vectors, representatives and graph."""
     previous = _previous(context)
-    kept = None if previous is None else previous.run.stage("assign").receipt.fingerprint
+    kept = None if previous is None else previous.run.stage("assign").read_receipt().fingerprint
     return {**VERSION, "previous": kept}
 
 

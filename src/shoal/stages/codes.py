@@ -29,7 +29,7 @@ from shoal.engines.memory import give_back
 from shoal.errors import InputError
 from shoal.stages.base import EVERY_ROW, Context, Shards, read_vectors
 from shoal.stages.copies import aside
-from shoal.storage import StageFolder, delete, read_npy, write_npy
+from shoal.storage import StageFolder, read_npy, write_npy
 
 SUMMARY = ("weights", "vectors", "rows", "radius")
 """What a summary is, by kind; the last one shows that all are there."""
@@ -199,8 +199,7 @@ def drop_parts(folder: StageFolder) -> None:
     """Delete what was merged: it is large and is not needed again."""
     for kind in folder.kinds():
         if kind.startswith(("partial_", "sample_")):
-            for path in folder.parts(kind):
-                delete(path)
+            folder.delete_parts(kind)
 
 
 def write_summary(folder: StageFolder, **arrays: NDArray) -> None:

@@ -59,7 +59,7 @@ def rows_in_common(before: Result, after: Result) -> NDArray[np.int64] | None:
 
 def extension(before: Result) -> dict[str, Any]:
     """Return what a run records about an earlier one that its rows extend."""
-    print_ = before.run.stage("assign").receipt.fingerprint
+    print_ = before.run.stage("assign").read_receipt().fingerprint
     return {"assign": print_, "rows": before.n_rows}
 
 

@@ -27,7 +27,7 @@ from shoal.stages.drawn import is_kept, looks_at_some
 from shoal.stages.encoding import Encoding, ShardTask, encode_good
 from shoal.stages.learning import learn
 from shoal.stages.reducing import drop_base, encoding_of, fit_steps
-from shoal.storage import StageFolder, delete, read_npy, read_table, write_json, write_npy
+from shoal.storage import StageFolder, read_npy, read_table, write_json, write_npy
 
 _SEED = 13_176  # of the sample for the projection, which is the same for every seed of a fit
 _ROOM = 1 << 29
@@ -162,8 +162,7 @@ def _work(context: Context) -> dict[str, Any]:
             write_npy(folder.whole(name), array)
         write_json(folder.whole("encoder", "json"), encoder.settings())
     drop_base(folder)
-    for path in folder.parts("moments"):  # merged, possibly large, and not needed again
-        delete(path)
+    folder.delete_parts("moments")  # merged, possibly large, and not needed again
     values = read_npy(folder.whole("eigenvalues"))
     late = sum(read_table(path, ["row"]).num_rows for path in folder.parts("quarantine"))
     return {"features": d, "components": len(values), "quarantined": late}
@@ -176,8 +175,7 @@ def _projection(context: Context, folder: StageFolder) -> Projection:
     if looks_at_some(context.source, encoder):
         with suppress(InputError):  # no two rows of the sample are usable and different
             return fit_projection(_moments_of_some(context, folder), *shape)
-        for path in folder.parts("moments"):
-            delete(path)
+        folder.delete_parts("moments")
     return fit_projection(_moments(context, folder), *shape)
 
 

@@ -15,7 +15,7 @@ from shoal.features.learned.training import EVERY, STEPS, State, import_torch, t
 from shoal.rows import Source, Taken
 from shoal.rows.base import spread
 from shoal.stages.base import Context
-from shoal.storage import StageFolder, delete, read_npy, write_npy
+from shoal.storage import StageFolder, delete_file, read_npy, write_npy
 
 # Training images: 60,000 of 32 x 32 in colour are 176 MiB.
 MOST_IMAGES = 60_000
@@ -63,7 +63,7 @@ def learn(context: Context, folder: StageFolder, encoder: Learned) -> None:
     )
     write_npy(path, np.frombuffer(onnx_graph(weights), np.uint8))
     if checkpoint.exists():
-        delete(checkpoint)
+        delete_file(checkpoint)
     context.progress.stage("features", context.shards.n_rows)
 
 

@@ -25,7 +25,7 @@ _AT_ONCE = 1 << 22
 def leaves_fingerprint(run: RunFolder) -> str:
     """Return the fingerprint of the leaves of a finished run."""
     return fingerprint(
-        {"stage": NAME, "version": _VERSION}, run.stage("assign").receipt.fingerprint
+        {"stage": NAME, "version": _VERSION}, run.stage("assign").read_receipt().fingerprint
     )
 
 

@@ -21,7 +21,6 @@ from shoal.stages.result import Result
 from shoal.storage import (
     RunFolder,
     StageFolder,
-    delete,
     fingerprint,
     read_npy,
     write_json,
@@ -81,8 +80,7 @@ def make_map(
     recall = neighbour_recall(vectors[order], xy, seed, workers)
     spots = _spots(leaves, folder, xy, workers, engine)
     write_npy(folder.whole("spots"), spots)
-    for path in folder.parts("placed"):  # merged into the whole
-        delete(path)
+    folder.delete_parts("placed")  # merged into the whole
     by_code = np.argsort(spots, kind="stable").astype(_position_type(len(spots)))
     codes = spots[by_code]
     write_npy(folder.whole("seats"), by_code)

@@ -19,7 +19,7 @@ from shoal.stages.base import Context
 from shoal.stages.encoding import Encoding, ShardTask, encode_good
 from shoal.stages.rows import Rows
 from shoal.stages.totals import SUMS, drop_totals, total
-from shoal.storage import StageFolder, delete, read_npy, write_json, write_npy
+from shoal.storage import StageFolder, delete_file, read_npy, write_json, write_npy
 
 _AT_ONCE = 64  # rows of a sample to read at a time
 _PASSES = 1_000  # above the passes of any step, to number them
@@ -147,7 +147,7 @@ def drop_base(folder: StageFolder) -> None:
     """Delete the stored base features."""
     for number in folder.numbers("base"):
         for ending in ("npy", "json"):
-            delete(folder.part("base", number, ending))
+            delete_file(folder.part("base", number, ending))
 
 
 def fit_steps(context: Context, folder: StageFolder, encoder: Reduced, kept: bool) -> None:
@@ -173,4 +173,4 @@ def fit_steps(context: Context, folder: StageFolder, encoder: Reduced, kept: boo
     drop_totals(folder)
     for name in folder.kinds():
         if name.startswith("given_"):
-            delete(folder.whole(name))
+            delete_file(folder.whole(name))

@@ -224,7 +224,7 @@ class Result:
     @cached_property
     def from_every_row(self) -> bool:
         """True if every distinct fitted row is a representative."""
-        return bool(self.run.stage("summarise").receipt.counts["every_row"])
+        return bool(self.run.stage("summarise").read_receipt().counts["every_row"])
 
     @cached_property
     def place(self) -> NDArray[np.int32]:

@@ -73,7 +73,7 @@ def _work(context: Context) -> dict[str, Any]:
         context.progress.advance(context.shards.n_rows)
     elif not folder.whole(SUMMARY[-1]).exists():
         context.copies.write(folder)
-        n = context.stage("project").receipt.counts["rows"]
+        n = context.stage("project").read_receipt().counts["rows"]
         m = representatives_for(n, context.settings.representatives)
         if m == n:
             _keep_distinct(context, folder)
@@ -169,7 +169,7 @@ def _sample(context: Context, count: int) -> NDArray[np.float32]:
     context.light().each_group(
         task, groups, lambda: folder.numbers("sample_vectors"), counted=False
     )
-    return joined_sample(folder, int(project.receipt.counts["components"]))
+    return joined_sample(folder, int(project.read_receipt().counts["components"]))
 
 
 STAGE = Stage("summarise", ("project",), _facts, _work, once=True)

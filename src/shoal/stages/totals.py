@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from shoal.engines.base import Task
 from shoal.stages.base import Context
-from shoal.storage import StageFolder, delete, read_npy, write_npy
+from shoal.storage import StageFolder, read_npy, write_npy
 
 SUMS, TOTALS = "sums", "totals"
 _GROUPS = 1_000_000  # above the number of groups, to number the parts of each pass
@@ -42,13 +42,12 @@ def total(
         for item in range(len(groups)):
             found += read_npy(folder.part(SUMS, first + item))
         write_npy(folder.part(TOTALS, number), found)
-        for path in folder.parts(SUMS):
-            delete(path)
+        folder.delete_parts(SUMS)
     kept: NDArray[np.float64] = read_npy(folder.part(TOTALS, number))
     return kept
 
 
 def drop_totals(folder: StageFolder) -> None:
     """Delete the stored totals."""
-    for path in (*folder.parts(SUMS), *folder.parts(TOTALS)):
-        delete(path)
+    for kind in (SUMS, TOTALS):
+        folder.delete_parts(kind)

@@ -60,7 +60,7 @@ def _work(context: Context) -> dict[str, Any]:
             write_npy(folder.whole(name), getattr(structure, name))
         layers = [layer.as_dict() for layer in structure.layers]
         write_json(folder.whole("layers", "json"), layers)
-    context.progress.advance(context.stage("summarise").receipt.counts["representatives"])
+    context.progress.advance(context.stage("summarise").read_receipt().counts["representatives"])
     layers = read_json(folder.whole("layers", "json"))
     refined_path = folder.whole("refined", "json")
     return {
@@ -138,7 +138,7 @@ def _radius(context: Context) -> NDArray[np.float32]:
     """Read the radius of each representative; infinite if equal table rows can be chance."""
     summary, encoder = context.stage("summarise"), unreduced(context.encoder)
     radius: NDArray[np.float32] = read_npy(summary.whole("radius"))
-    rows = context.stage("project").receipt.counts["rows"]
+    rows = context.stage("project").read_receipt().counts["rows"]
     if isinstance(encoder, Columns) and encoder.equal_by_chance(rows):
         return np.full_like(radius, np.inf)
     return radius

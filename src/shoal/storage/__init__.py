@@ -2,7 +2,7 @@
 
 from shoal.storage.fingerprints import fingerprint
 from shoal.storage.nearby import nearest_name
-from shoal.storage.nofollow import NOTES
+from shoal.storage.nofollow import NOTES, delete_file
 from shoal.storage.oddities import odd_entries
 from shoal.storage.parts import (
     link_file,
@@ -16,11 +16,11 @@ from shoal.storage.parts import (
     write_pieces,
     write_table,
 )
-from shoal.storage.places import Stat, UrlPath, as_place, is_remote
+from shoal.storage.places import Stat, UrlPath, as_place, is_remote, map_requests
 from shoal.storage.ranges import Ranges, Streams, fetched_ahead
 from shoal.storage.reading import as_array, damage_errors, read_json, read_npy, read_table
 from shoal.storage.run_folder import FORMAT, RunFolder, run_place
-from shoal.storage.stage_folder import Receipt, StageFolder, delete, many
+from shoal.storage.stage_folder import Receipt, StageFolder
 from shoal.storage.toml_text import toml_text
 
 __all__ = [
@@ -36,12 +36,12 @@ __all__ = [
     "as_array",
     "as_place",
     "damage_errors",
-    "delete",
+    "delete_file",
     "fetched_ahead",
     "fingerprint",
     "is_remote",
     "link_file",
-    "many",
+    "map_requests",
     "nearest_name",
     "odd_entries",
     "parquet_options",

@@ -12,6 +12,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from http import HTTPStatus
 from pathlib import Path
 from typing import IO, Any
 
@@ -21,7 +22,6 @@ from shoal.storage.network import WAITS
 _PIECE = 1 << 18
 _TIMEOUT = 60.0  # seconds without a byte
 _NOT_THERE = (400, 401, 403, 404, 407, 410, 451)  # asking again does not help
-_WRONG_RANGE = 416
 
 Seen = Callable[[int], None]
 
@@ -97,7 +97,9 @@ def _fetch(url: str, file: IO[bytes], size: int, advance: Seen) -> None:
         # an opener of its own: the shared one knows the proxies of when it was first used
         answer = urllib.request.build_opener().open(request, timeout=_TIMEOUT)
     except urllib.error.HTTPError as error:
-        if error.code == _WRONG_RANGE:  # the file there is shorter: begin again
+        if (
+            error.code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
+        ):  # the file there is shorter: begin again
             _begin_again(file, advance)
         raise
     with answer:

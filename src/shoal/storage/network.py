@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from shoal.errors import MissingExtraError, PlaceError, ShoalError
+from shoal.errors import MissingExtraError, PlaceError, ShoalError, because
 
 WAITS = (0.5, 1.0, 2.0, 4.0)
 """Seconds before each retry."""
@@ -21,7 +21,7 @@ _EXTRAS = {
 _NO_KEYS = ("NoCredentials", "PartialCredentials", "DefaultCredentials", "RefreshError")
 _REFUSED = (401, 403)
 _GONE = (404, 410)
-_MOST_WORDS = 200
+_LONGEST = 200  # characters of a library's message
 _NEVER_PASS = (
     PermissionError,
     IsADirectoryError,
@@ -101,7 +101,7 @@ def place_error(url: str, error: Exception) -> Exception:
         )
     if isinstance(error, ValueError):
         return error
-    reason = words(error)
+    reason = because(error).splitlines()[0][:_LONGEST].rstrip(" .:")
     if _is_about_keys(error):
         return PlaceError(
             f"{url} cannot be used without credentials ({reason}): give them as the store's own "
@@ -117,13 +117,6 @@ def place_error(url: str, error: Exception) -> Exception:
         f"{url} cannot be reached ({reason}): check the address, the server and the network, then "
         "run the same command again to resume"
     )
-
-
-def words(error: BaseException) -> str:
-    """Return what an exception says, on one line, without a number before it."""
-    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    lines = (str(text) or type(error).__name__).strip().splitlines() or [type(error).__name__]
-    return lines[0][:_MOST_WORDS].strip().rstrip(".:")
 
 
 def _status(error: BaseException) -> int | None:

@@ -17,6 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from shoal.errors import RunError
+from shoal.storage.places import is_remote
 
 # Of a path only: that needs no right to list the folder.
 _FOLDER = os.O_DIRECTORY | os.O_CLOEXEC | getattr(os, "O_PATH", os.O_RDONLY)
@@ -94,8 +95,11 @@ def _open_inner(name: str, above: int, make: bool) -> int:
     return os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=above)
 
 
-def remove(path: Path, depth: int | None = None) -> None:
-    """Delete a file, or a link in its place; nothing when it is not there."""
+def delete_file(path: Path, depth: int | None = None) -> None:
+    """Delete a file, or a link in its place, if it exists; see `open_file` for `depth`."""
+    if is_remote(path):
+        path.unlink(missing_ok=True)
+        return
     depth = depth_of(path) if depth is None else depth
     with suppress(FileNotFoundError), open_folder(path.parent, depth - 1) as folder:
         os.unlink(path.name, dir_fd=folder)

@@ -21,9 +21,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.errors import PlaceError, StorageFullError
+from shoal.errors import PlaceError, StorageFullError, because
 from shoal.storage.fingerprints import canonical_json
-from shoal.storage.network import words
 from shoal.storage.nofollow import depth_of, open_file, open_folder
 from shoal.storage.places import is_remote
 from shoal.storage.reading import damaged
@@ -44,12 +43,7 @@ _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 def write_bytes(path: Path, data: bytes) -> None:
     """Write `data` to the file `path`, atomically; create its folder."""
-    _write(path, [memoryview(data)], len(data))
-
-
-def write_pieces(path: Path, pieces: Iterable[memoryview], size: int) -> None:
-    """Write `pieces`, `size` bytes in all, as a file; see `write_bytes`."""
-    _write(path, pieces, size)
+    write_pieces(path, [memoryview(data)], len(data))
 
 
 def write_json(path: Path, obj: Any) -> None:
@@ -62,7 +56,7 @@ def write_npy(path: Path, array: NDArray) -> None:
         raise TypeError(f"{path.name}: an array of Python objects cannot be stored")
     array = np.asarray(array, order="C")
     head = _head(np.lib.format.header_data_from_array_1_0(array))
-    _write(path, [head, array.reshape(-1).view(np.uint8).data], head.nbytes + array.nbytes)
+    write_pieces(path, [head, array.reshape(-1).view(np.uint8).data], head.nbytes + array.nbytes)
 
 
 def write_npy_blocks(
@@ -85,7 +79,7 @@ def write_npy_blocks(
         if left:
             raise ValueError(f"blocks of {shape[0] - left:,} rows for an array of {shape[0]:,}")
 
-    _write(path, pieces(), head.nbytes + int(np.prod(shape)) * dtype.itemsize)
+    write_pieces(path, pieces(), head.nbytes + int(np.prod(shape)) * dtype.itemsize)
 
 
 def _head(facts: dict[str, Any]) -> memoryview:
@@ -101,7 +95,7 @@ def write_table(path: Path, table: Any) -> None:
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, **parquet_options(table.schema))
     data = memoryview(sink.getvalue())
-    _write(path, [data], data.nbytes)
+    write_pieces(path, [data], data.nbytes)
 
 
 def write_columns(path: Path, columns: Mapping[str, NDArray]) -> None:
@@ -186,7 +180,7 @@ def unwritable(path: Path, needed: int, error: OSError) -> StorageFullError:
         room = "make room (or raise the limit on file sizes)"
         return StorageFullError(f"{path} needs {needed:,} bytes, {free}: {room}, then {again}")
     return StorageFullError(
-        f"{path} cannot be written ({error.strerror or words(error)}): "
+        f"{path} cannot be written ({because(error)}): "
         f"make its folder writable or choose another, then {again}"
     )
 
@@ -198,7 +192,7 @@ def replacing(path: Path) -> Iterator[Path]:
         with tempfile.TemporaryDirectory(prefix="shoal-") as folder:
             temporary = Path(folder) / path.name
             yield temporary
-            _write(path, _read_pieces(temporary), temporary.stat().st_size)
+            write_pieces(path, _read_pieces(temporary), temporary.stat().st_size)
         return
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
     try:
@@ -221,19 +215,18 @@ def _read_pieces(path: Path) -> Iterator[memoryview]:
             yield memoryview(piece)
 
 
-def _write(path: Path, pieces: Iterable[memoryview], needed: int) -> None:
-    if is_remote(path):
-        try:
-            return path.write(pieces, needed)
-        except PlaceError as error:
-            raise StorageFullError(str(error)) from error
-        except OSError as error:
-            raise unwritable(path, needed, error) from error
+def write_pieces(path: Path, pieces: Iterable[memoryview], size: int) -> None:
+    """Write `pieces`, `size` bytes in all, as a file; see `write_bytes`."""
     try:
-        with _temporary(path) as (folder, temporary):
-            _write_new(folder, temporary, pieces)
+        if is_remote(path):
+            path.write(pieces, size)
+        else:
+            with _temporary(path) as (folder, temporary):
+                _write_new(folder, temporary, pieces)
+    except PlaceError as error:
+        raise StorageFullError(str(error)) from error
     except OSError as error:
-        raise unwritable(path, needed, error) from error
+        raise unwritable(path, size, error) from error
 
 
 @contextmanager

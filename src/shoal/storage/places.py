@@ -11,7 +11,8 @@ import io
 import os
 import re
 import secrets
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -21,9 +22,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple, TypeGuard, TypeVar, cast
 
 from shoal.errors import PlaceError
-from shoal.storage import web
 from shoal.storage.network import WAITS, again, as_place_errors, is_missing
-from shoal.storage.ranges import RangeFile, fetched_ahead
+from shoal.storage.ranges import RangeFile, fetched_ahead, read_range
 
 _URL = re.compile(r"([a-z][a-z0-9+]+):/+(.*)")  # pathlib makes one slash of two
 _WHOLE = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "memory"})
@@ -31,6 +31,7 @@ _WEB = frozenset({"http", "https"})
 _TRYING = _WHOLE - {"memory"}
 _AT_ONCE = 64 << 20
 _BUFFER = 1 << 18
+_REQUESTS = 16  # at a time
 _TIMES = ("LastModified", "Last-Modified", "mtime", "last_modified", "updated", "created")
 
 T = TypeVar("T")
@@ -114,7 +115,7 @@ class UrlPath:
         if self.known:
             return self.known["type"] == "directory"
         if self.is_web:
-            return web.is_page(self.info()) if self.exists() else False
+            return self.exists() and self.info().get("mimetype") == "text/html"  # an index page
         return bool(self._again(lambda: self._fs.isdir(self.url)))
 
     @as_place_errors
@@ -229,7 +230,7 @@ class UrlPath:
     @as_place_errors
     def _read(self, start: int | None, stop: int | None) -> bytes:
         if self.is_web and start is not None and stop is not None:
-            return self._again(lambda: web.read_range(self._fs, self.url, start, stop))
+            return self._again(lambda: read_range(self._fs, self.url, start, stop))
         return self._again(lambda: bytes(self._fs.cat_file(self.url, start=start, end=stop)))
 
     def read_text(self, encoding: str = "utf-8") -> str:
@@ -311,6 +312,14 @@ def is_remote(path: object) -> TypeGuard[Any]:
     It is then a `UrlPath`, which code that handles both kinds declares as `Path`.
     """
     return isinstance(path, UrlPath)
+
+
+def map_requests(request: Callable[[Path], T], paths: Sequence[Path]) -> list[T]:
+    """Call `request` for each path, concurrently if they are in a store."""
+    if not paths or not is_remote(paths[0]):
+        return list(map(request, paths))
+    with ThreadPoolExecutor(_REQUESTS) as pool:
+        return list(pool.map(request, paths))
 
 
 def as_place(where: str | os.PathLike[str]) -> Path:

@@ -13,7 +13,10 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
+from http import HTTPStatus
 from typing import Any, Generic, Protocol, TypeVar
+
+from shoal.errors import PlaceError
 
 _PIECE = 2 << 20
 _LEAST_AHEAD, _MOST_AHEAD = 1 << 18, 8 << 20
@@ -222,3 +225,38 @@ class RangeFile(io.RawIOBase):
         if not self.closed:
             self._ranges.close()
         super().close()
+
+
+def read_range(fs: Any, url: str, start: int, stop: int) -> bytes:
+    """Read bytes ``start..stop`` of a file on a web server.
+
+    Unlike in fsspec, an answer with the whole file is not taken for the range: only its beginning
+    is used.
+    """
+    from fsspec.asyn import sync
+
+    if start >= stop:
+        return b""
+    return sync(fs.loop, _read_range, fs, url, start, stop)
+
+
+async def _read_range(fs: Any, url: str, start: int, stop: int) -> bytes:
+    session = await fs.set_session()
+    headers = {"Range": f"bytes={start}-{stop - 1}", "Accept-Encoding": "identity"}
+    async with session.get(fs.encode_url(url), headers=headers) as answer:
+        if answer.status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+            return b""
+        fs._raise_not_found_for_status(answer, url)
+        if answer.status == HTTPStatus.PARTIAL_CONTENT:
+            return bytes(await answer.read())
+        if start:
+            raise PlaceError(
+                f"{url} cannot be read in pieces: its server only sends whole files (no ranges). "
+                "Copy it to a disk and give that, or serve it from an object store or a server "
+                "with ranges, such as nginx"
+            )
+        pieces, left = [], stop
+        while left > 0 and (piece := await answer.content.read(left)):
+            pieces.append(piece)
+            left -= len(piece)
+        return b"".join(pieces)

@@ -6,19 +6,18 @@ import os
 import re
 import stat
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from operator import index
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from shoal.errors import RunError
-from shoal.storage.nofollow import link_error, open_file, remove
+from shoal.storage.nofollow import delete_file, link_error, open_file
 from shoal.storage.parts import TEMPORARY, unwritable, write_json
 from shoal.storage.places import is_remote
-from shoal.storage.reading import read_json
+from shoal.storage.reading import damage_errors, read_json
 
 _BEGUN = "_begun.json"
 _DONE = "_done.json"
@@ -28,10 +27,6 @@ _NAME = re.compile(rf"{_WORD}/(?:part-\d{{5,}}|whole)\.(?:npy|parquet|json)")
 _FIELDS = {"fingerprint": str, "counts": dict, "seconds": float | int, "peak_memory": int}
 _CHUNK = 1 << 20
 _CHECKED = 64 << 20  # bytes: read in less than a tenth of a second
-_AT_A_TIME = 16  # requests to a store
-
-Item = TypeVar("Item")
-Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
@@ -61,11 +56,11 @@ class StageFolder:
 
     def part(self, kind: str, number: int, ext: str = "npy") -> Path:
         """Return the path of a numbered part: ``vectors/part-00003.npy``."""
-        return self._known(f"{kind}/part-{number:05d}.{ext}")
+        return self._named(f"{kind}/part-{number:05d}.{ext}")
 
     def whole(self, kind: str, ext: str = "npy") -> Path:
         """Return the path of a result in one file for all rows: ``tree/whole.npy``."""
-        return self._known(f"{kind}/whole.{ext}")
+        return self._named(f"{kind}/whole.{ext}")
 
     def has(self, kind: str, number: int, ext: str = "npy") -> bool:
         """Return whether a numbered part exists; existing parts are complete."""
@@ -73,25 +68,24 @@ class StageFolder:
         return _size(path) is not None and not path.parent.is_symlink()
 
     def parts(self, kind: str) -> list[Path]:
-        numbered = []
-        for path in self._parts():
-            match = _PART.fullmatch(path.name)
-            if path.parent.name == kind and match and match["number"]:
-                numbered.append((int(match["number"]), path))
-        return [path for _, path in sorted(numbered)]
+        """Return the numbered parts of one kind, in order."""
+        return [path for _, path in sorted(self._numbered(kind))]
 
     def numbers(self, kind: str, ext: str = "npy") -> set[int]:
         """Return the numbers of the parts of one kind, with one listing."""
-        folder = self._known(f"{kind}/whole.{ext}").parent
+        return {number for number, path in self._numbered(kind) if path.suffix == f".{ext}"}
+
+    def _numbered(self, kind: str) -> list[tuple[int, Path]]:
+        folder = self.whole(kind).parent
         for one in (self.path, folder):
             if one.is_symlink():
                 raise link_error(one)
         if not folder.is_dir():
-            return set()
-        found = (
-            _PART.fullmatch(path.name) for path in folder.iterdir() if path.suffix == f".{ext}"
-        )
-        return {int(match["number"]) for match in found if match and match["number"]}
+            return []
+        matches = ((_PART.fullmatch(path.name), path) for path in folder.iterdir())
+        return [
+            (int(match["number"]), path) for match, path in matches if match and match["number"]
+        ]
 
     def kinds(self) -> list[str]:
         return [path.name for path in self._kinds()]
@@ -103,11 +97,11 @@ class StageFolder:
         deleted. Files that Shoal did not write are kept.
         """
         try:
-            self._sweep()
-            if self._note() != fingerprint:
-                self.clear()
+            self._delete_temporary()
+            if self._begun_fingerprint() != fingerprint:
+                self.delete()
             elif (self.path / _DONE).exists() and not self.is_done(fingerprint):
-                self._drop_mismatched()
+                self._delete_mismatched()
         except OSError as error:
             raise unwritable(self.path, 0, error) from error
         write_json(self.path / _BEGUN, {"fingerprint": fingerprint})
@@ -124,9 +118,9 @@ class StageFolder:
 
         Parts that are the same files as in the folder `linked` are not read again.
         """
-        known = {} if linked is None else linked.receipt.parts
+        known = {} if linked is None else linked.read_receipt().parts
         parts = {}
-        for path in self._parts():
+        for path in self._files():
             name = self._relative(path)
             same = linked is not None and name in known and _is_same(path, linked.path / name)
             parts[name] = known[name] if same else _size_and_crc(path)
@@ -139,30 +133,30 @@ class StageFolder:
         Without a fingerprint, any will do.
         """
         try:
-            receipt = self.receipt
+            receipt = self.read_receipt()
         except RunError:
             return False
         if fingerprint is not None and receipt.fingerprint != fingerprint:
             return False
-        return not self._wrong(receipt, lambda name, size: name.endswith(".json"))
+        return not self._mismatched(receipt, lambda name, size: name.endswith(".json"))
 
     def check(self) -> None:
-        """Raise for what is missing or damaged as far as that is seen at once.
+        """Raise if something is visibly missing or damaged.
 
-        That is every part of another size, and the content of all JSON and of the wholes. Of a
-        folder in a store only the receipt is looked at.
+        Compared with the receipt are the size of every part, and the content of JSON files and
+        wholes; in a store, only the receipt is read.
         """
-        receipt = self.receipt
+        receipt = self.read_receipt()
         if not is_remote(self.path):
-            self._refuse(self._wrong(receipt, _is_small))
+            self._raise_if(self._mismatched(receipt, _is_small))
 
     def verify(self) -> None:
         """Read every part and compare it with the receipt."""
-        self._refuse(self._wrong(self.receipt, lambda name, size: True))
+        self._raise_if(self._mismatched(self.read_receipt(), lambda name, size: True))
 
-    def _wrong(self, receipt: Receipt, read: Callable[[str, int], bool]) -> list[str]:
-        """List the parts that are not as the receipt says, by their sizes; some are read."""
-        sizes = self._sizes()
+    def _mismatched(self, receipt: Receipt, read: Callable[[str, int], bool]) -> list[str]:
+        """List the parts whose size differs from the receipt, or the content of those to `read`."""
+        sizes = {self._relative(path): size for path, size in self._files().items()}
         return [
             name
             for name, (size, crc) in receipt.parts.items()
@@ -170,85 +164,74 @@ class StageFolder:
             or (read(name, size) and _size_and_crc(self.path / name) != (size, crc))
         ]
 
-    def _refuse(self, wrong: Sequence[str]) -> None:
-        if not wrong:
+    def _raise_if(self, mismatched: Sequence[str]) -> None:
+        if not mismatched:
             return
-        path = self.path / wrong[0]
+        path = self.path / mismatched[0]
         if not is_remote(path):
             for one in (path, path.parent):
                 if one.is_symlink():
                     raise link_error(one)
-        more = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
+        more = f" and {len(mismatched) - 1} more" if len(mismatched) > 1 else ""
         raise RunError(
             f"{path}{more} is missing or damaged: "
             f"delete the folder {self.path} and run shoal fit again"
         )
 
-    @property
-    def receipt(self) -> Receipt:
+    def read_receipt(self) -> Receipt:
         path = self.path / _DONE
         if not (path.exists() or path.is_symlink()):
             raise RunError(f"{self.path} is not finished: run shoal fit again, it continues")
-        try:
-            return self._received(read_json(path))
-        except (TypeError, ValueError, KeyError, AttributeError) as error:
-            if isinstance(error, RunError):
-                raise
-            raise RunError(
-                f"{path} is damaged: delete the folder {self.path} and run shoal fit again"
-            ) from error
-
-    def _received(self, fields: dict[str, Any]) -> Receipt:
-        parts = {}
-        for name, (size, crc) in fields["parts"].items():
-            if not _NAME.fullmatch(name):
-                raise ValueError(f"{name} is not part of a stage")
-            parts[name] = (index(size), index(crc))
-        receipt = Receipt(**{**fields, "parts": parts})
-        for name, kind in _FIELDS.items():
-            if not isinstance(getattr(receipt, name), kind):
-                raise TypeError(f"{name} is {getattr(receipt, name)!r:.80}")
+        with damage_errors(path):
+            fields = read_json(path)
+            parts = {}
+            for name, (size, crc) in fields["parts"].items():
+                if not _NAME.fullmatch(name):
+                    raise ValueError(f"{name} is not part of a stage")
+                parts[name] = (index(size), index(crc))
+            receipt = Receipt(**{**fields, "parts": parts})
+            for name, kind in _FIELDS.items():
+                if not isinstance(getattr(receipt, name), kind):
+                    raise TypeError(f"{name} is {getattr(receipt, name)!r:.80}")
         return receipt
 
-    def clear(self) -> None:
-        """Delete the receipt and every part; files that Shoal did not write stay."""
-        delete(self.path / _DONE)
-        for path in list(self._parts()):
-            delete(path)
+    def delete_parts(self, kind: str) -> None:
+        for path in self.parts(kind):
+            delete_file(path)
 
-    def remove(self) -> None:
-        """Delete the receipt, every part, and what is then empty of the folder."""
-        self.clear()
-        delete(self.path / _BEGUN)
+    def delete(self) -> None:
+        """Delete the receipt, every part and empty folders; files that Shoal did not write stay."""
+        for path in (self.path / _DONE, *self._files(), self.path / _BEGUN):
+            delete_file(path)
         if not is_remote(self.path):
             with suppress(OSError):  # there are files that Shoal did not write
                 for folder in (*self._kinds(), self.path):
                     folder.rmdir()
 
-    def _drop_mismatched(self) -> None:
+    def _delete_mismatched(self) -> None:
         try:
-            listed = self.receipt.parts
+            listed = self.read_receipt().parts
         except RunError:
             listed = {}
-        for path in list(self._parts()):
-            name = self._relative(path)
-            if name not in listed or not _matches(path, listed[name]):
-                delete(path)
-        delete(self.path / _DONE)
+        for path, size in self._files().items():
+            expected = listed.get(self._relative(path))
+            if expected is None or size != expected[0] or _size_and_crc(path) != expected:
+                delete_file(path)
+        delete_file(self.path / _DONE)
 
-    def _note(self) -> str | None:
-        """Read the fingerprint under which the parts here were begun, if any."""
-        try:
-            note = read_json(self.path / _BEGUN)
-        except RunError:
-            return None
-        return note.get("fingerprint") if isinstance(note, dict) else None
-
-    def _sweep(self) -> None:
+    def _delete_temporary(self) -> None:
         for depth, folder in ((2, self.path), *((3, kind) for kind in self._kinds())):
             for path in folder.glob(".*.tmp"):
                 if re.fullmatch(TEMPORARY, path.name):
-                    delete(path, depth)
+                    delete_file(path, depth)
+
+    def _begun_fingerprint(self) -> str | None:
+        """Read the fingerprint of the parts, stored when they were begun."""
+        try:
+            begun = read_json(self.path / _BEGUN)
+        except RunError:
+            return None
+        return begun.get("fingerprint") if isinstance(begun, dict) else None
 
     def _kinds(self) -> list[Path]:
         if self.path.is_symlink():
@@ -261,47 +244,20 @@ class StageFolder:
             if path.is_dir() and not path.is_symlink() and re.fullmatch(_WORD, path.name)
         )
 
-    def _parts(self) -> Iterator[Path]:
-        for kind in self._kinds():
-            for path in sorted(kind.iterdir()):
-                if _PART.fullmatch(path.name) and path.is_file() and not path.is_symlink():
-                    yield path
-
-    def _sizes(self) -> dict[str, int | None]:
-        if is_remote(self.path):
-            return {self._relative(path): _size(path) for path in self._parts()}
-        found: dict[str, int | None] = {}
-        for kind in self._kinds():
-            with os.scandir(kind) as entries:
-                for entry in entries:
-                    if entry.is_file(follow_symlinks=False) and _PART.fullmatch(entry.name):
-                        size = entry.stat(follow_symlinks=False).st_size
-                        found[f"{kind.name}/{entry.name}"] = size
-        return found
+    def _files(self) -> dict[Path, int]:
+        """Return the parts with their sizes in bytes."""
+        paths = (path for kind in self._kinds() for path in sorted(kind.iterdir()))
+        parts = ((path, _size(path)) for path in paths if _PART.fullmatch(path.name))
+        return {path: size for path, size in parts if size is not None}
 
     def _relative(self, path: Path) -> str:
         return path.relative_to(self.path).as_posix()
 
-    def _known(self, name: str) -> Path:
+    def _named(self, name: str) -> Path:
         """Return the path of `name`, refusing names that `begin` would not know again."""
         if not _NAME.fullmatch(name):
             raise ValueError(f"{name} is not a name for a part: word/part-00000.npy|parquet|json")
         return self.path / name
-
-
-def many(folder: Path, ask: Callable[[Item], Answer], items: Sequence[Item]) -> list[Answer]:
-    """Call `ask` for many items, concurrently if each answer comes over a network."""
-    if not is_remote(folder):
-        return list(map(ask, items))
-    with ThreadPoolExecutor(_AT_A_TIME) as pool:
-        return list(pool.map(ask, items))
-
-
-def delete(path: Path, depth: int | None = None) -> None:
-    if is_remote(path):
-        path.unlink(missing_ok=True)
-    else:
-        remove(path, depth)
 
 
 def _is_small(name: str, size: int) -> bool:
@@ -337,7 +293,3 @@ def _size_and_crc(path: Path) -> tuple[int, int]:
         while chunk := file.read(_CHUNK):
             size, crc = size + len(chunk), zlib.crc32(chunk, crc)
     return size, crc
-
-
-def _matches(path: Path, expected: tuple[int, int]) -> bool:
-    return _size(path) == expected[0] and _size_and_crc(path) == expected

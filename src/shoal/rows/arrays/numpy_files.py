@@ -19,14 +19,14 @@ from shoal.rows.base import Kind
 from shoal.rows.handles import fresh_path, readable
 from shoal.rows.images.zips import LOCAL_HEADER, header_bytes
 from shoal.rows.store import FileStore, Part, Store, inflated, part_of
-from shoal.storage import is_remote, many
+from shoal.storage import is_remote, map_requests
 
 
 def npy_store(paths: Sequence[Path], *, named: bool = False) -> FileStore:
     """Open one ``.npy`` file, or several whose rows have one type and shape, in order."""
     if not paths:
         raise SourceError("no .npy files were given")
-    found = many(paths[0], _npy_part, paths)
+    found = map_requests(_npy_part, paths)
     check_alike([(dtype, shape) for _, dtype, shape in found], [path.name for path in paths])
     _, dtype, row_shape = found[0]
     return FileStore(tuple(part for part, *_ in found), dtype, row_shape, named)

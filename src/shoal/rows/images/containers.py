@@ -19,7 +19,7 @@ from shoal.rows.images.tar import TarArchive
 from shoal.rows.images.tfrecord import TFRecord
 from shoal.rows.images.zips import ZipArchive
 from shoal.rows.kinds import JUNK, counted, ways
-from shoal.storage import many
+from shoal.storage import map_requests
 
 CONTAINERS: list[Container] = [TarArchive(), ZipArchive(), TFRecord()]
 """All formats, in the order in which files are tried; a new one is added here."""
@@ -147,7 +147,7 @@ def list_containers(
     paths: Sequence[Path], label: str, key: str | None
 ) -> tuple[MembersStore, Counter[str]]:
     """List the images in files of one format; also count all members by their extensions."""
-    lists = many(paths[0], _list_members, paths)
+    lists = map_requests(_list_members, paths)
     all_of = lists[0]
     counts = [len(one) for one in lists]
     for one in lists[1:]:

@@ -23,7 +23,7 @@ from shoal.rows.handles import wrapped
 from shoal.rows.images.image_table import GONE, Files, Names, under
 from shoal.rows.kinds import JUNK
 from shoal.rows.tables.sniff import csv_rows, open_text
-from shoal.storage import UrlPath, is_remote, many
+from shoal.storage import UrlPath, is_remote, map_requests
 
 _PATH_COLUMNS = (
     *("path", "file", "filename", "file_name", "filepath", "file_path"),
@@ -38,7 +38,7 @@ _LONGEST_LINE = 1 << 20
 def list_files(root: Path, names: Sequence[str], paths: Mapping[str, Path] | None = None) -> Files:
     """List files by their names relative to `root`, with their current sizes and times."""
     files = [(paths or {}).get(name) or under(root, name) for name in names]
-    facts = np.array(many(files[0], _facts, files) if files else [], np.int64).reshape(-1, 3)
+    facts = np.array(map_requests(_facts, files), np.int64).reshape(-1, 3)
     encoded = Names.joined([os.fsencode(name) for name in names])
     links = None if is_remote(root) else _links(root, names, facts[:, 2] > 0)
     return Files(root, encoded, facts[:, 0].copy(), facts[:, 1].copy(), links)

@@ -26,7 +26,7 @@ from shoal.rows.tables.parquet_cursors import ParquetPart as ParquetPart
 from shoal.rows.tables.parquet_cursors import RowGroup, parquet_file
 from shoal.rows.tables.parquet_pages import group_bytes, leaves
 from shoal.rows.tables.table import Cells, Piece, selected, unread
-from shoal.storage import many
+from shoal.storage import map_requests
 
 _ERRORS = (OSError, EOFError, pa.ArrowException, SourceError, MemoryError)
 _AS_PARQUET = " as Parquet", (OSError, pa.ArrowException)
@@ -168,7 +168,7 @@ def reading_need(parts: Sequence[ParquetPart], columns: Sequence[str]) -> Memory
 
 
 def inspect_parquet(paths: Sequence[Path]) -> tuple[ParquetPart, ...]:
-    looked = many(paths[0], _look, paths)
+    looked = map_requests(_look, paths)
     for path, (_, schema) in zip(paths, looked, strict=True):
         if not schema.equals(looked[0][1]):
             raise UnlikeError(f"{path.name} has other columns than {paths[0].name}")

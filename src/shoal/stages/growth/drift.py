@@ -61,7 +61,7 @@ def read_drift(result: Result) -> Drift | None:
     if not result.summary.get("grown"):
         return None
     folder = result.run.stage(STAGE.name)
-    fingerprint = folder.receipt.fingerprint
+    fingerprint = folder.read_receipt().fingerprint
     path = folder.whole("report", "json")
     report = read_json(path)
     with damage_errors(path):

@@ -51,7 +51,7 @@ class Grown:
         Parts are never changed in their place, so the earlier run stays what it is.
         """
         before = self.stage(folder.name)
-        for name in before.receipt.parts:
+        for name in before.read_receipt().parts:
             kind, file = name.split("/")
             digits = file.removeprefix("part-").split(".")[0]
             number = int(digits) if digits.isdigit() else None

@@ -40,7 +40,7 @@ def _features(context: Context) -> dict[str, Any]:
     """Link the encoder and the projection, and where rows were encoded what is kept of them."""
     grown = context.added_to
     grown.take_over(context.stage("features"), lambda _, number: number is None or grown.kept > 0)
-    return grown.stage("features").receipt.counts
+    return grown.stage("features").read_receipt().counts
 
 
 def _summarise(context: Context) -> dict[str, Any]:
@@ -55,13 +55,13 @@ def _summarise(context: Context) -> dict[str, Any]:
         place, distance = Fitted(before).own
         write_npy(folder.whole("own_place"), place)
         write_npy(folder.whole("own_distance"), distance)
-    return grown.stage("summarise").receipt.counts
+    return grown.stage("summarise").read_receipt().counts
 
 
 def _tree(context: Context) -> dict[str, Any]:
     grown = context.added_to
     grown.take_over(context.stage("tree"), lambda *_: True)
-    return grown.stage("tree").receipt.counts
+    return grown.stage("tree").read_receipt().counts
 
 
 INDEX = replace(index.STAGE, work=_index)

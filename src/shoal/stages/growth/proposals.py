@@ -26,7 +26,7 @@ from shoal.stages.base import Context
 from shoal.stages.encoding import encode_good
 from shoal.stages.growth.judging import Gauge, added_rows, home_of, judged
 from shoal.stages.result import Result
-from shoal.storage import delete, read_npy, write_npy
+from shoal.storage import read_npy, write_npy
 
 LEAST = 10
 """Fewest rows of a proposal."""
@@ -116,8 +116,7 @@ def propose(context: Context, gauge: Gauge) -> list[Found]:
     rank[order] = np.arange(len(order))
     for number in shards if order else ():
         write_npy(folder.part("proposal", number), rank[read_npy(folder.part("nearest", number))])
-    for path in folder.parts("nearest"):
-        delete(path)
+    folder.delete_parts("nearest")
     return [found[number] for number in order]
 
 
