@@ -53,7 +53,7 @@ _MOST_PROCESSES = 6
 def engine_for(run: RunFolder, name: str, options: EngineOptions) -> AbstractContextManager[Engine]:
     """Return an engine for passes over a finished run; see `opened_engine`."""
     return opened_engine(
-        name,
+        str(SETTINGS["engine"].parse(name)),
         available_cores(),
         options,
         notes=run.path / NOTES,
