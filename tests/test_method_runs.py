@@ -189,7 +189,7 @@ def test_advice_on_layers_is_on_those_of_shoal(capsys):
 
     print_layers(fit("kmeans", ROWS[:60], k=4))
     said = capsys.readouterr().out
-    assert "weak: the last splits" in said
+    assert "Weak layers: their last splits" in said
     assert "as clear" not in said
     print_layers(fit("dbscan", ROWS[:30]))
     assert "1 cluster by dbscan" in capsys.readouterr().out

@@ -276,7 +276,7 @@ def test_a_weak_layer_is_explained(shoal, told, run, monkeypatch, excess):
     assert [layer["weak"] for layer in told("layers", run)["layers"]] == [False, weak]
     for command in ("layers", "info"):
         text = " ".join(shoal(command, run).stdout.split())
-        assert ("weak: the last splits of this layer are barely clearer" in text) == weak
+        assert ("Weak layers: their last splits are barely clearer" in text) == weak
 
 
 def test_version(shoal, told):

@@ -25,9 +25,9 @@ def test_a_map_is_written_and_new_images_placed_on_it(shoal, told, run, digits, 
 def test_bad_input_is_one_sentence(shoal, run, tmp_path):
     (tmp_path / "there.csv").touch()
     for words, said in (
-        (("-o", tmp_path / "map.npy"), ".parquet or .csv"),
+        (("-o", tmp_path / "map.npy"), "must end in one of .parquet, .csv"),
         (("-o", tmp_path / "there.csv"), "exists"),
-        (("-o", tmp_path / "a.csv", "--key", "images"), "means nothing without --new"),
+        (("-o", tmp_path / "a.csv", "--key", "images"), "--key only applies to --new"),
         (("-o", tmp_path / "a.csv", "--new", tmp_path / "none"), "does not exist"),
     ):
         result = shoal("map", run, *words)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from shoal.cli.output import command, number, print_table, say
+from shoal.cli.output import command, print_table, say
+from shoal.core.plural import listed, plural
 
 if TYPE_CHECKING:
     from shoal.api import Run
@@ -82,19 +83,16 @@ def _print_changed(report: dict[str, Any]) -> None:
 
 
 def _print_proposals(run: Run, proposals: list[dict[str, Any]], accepted: list[int] | None) -> None:
-    from shoal.core.plural import listed
-
     if not proposals:
         return
     lines = []
     for found in proposals[:_MOST]:
         name = found["proposal"] if accepted is None else accepted[found["proposal"]]
         examples = listed([_called(run, row) for row in found["examples"]])
-        now = [number(found["rows"]), str(found["cluster"]), examples]
+        now = [found["rows"], str(found["cluster"]), examples]
         lines.append([f"new {name}" if accepted is None else str(name), *now])
-    title = f"{len(proposals):,} new cluster{'s' if len(proposals) > 1 else ''} proposed"
-    if accepted is not None:
-        title = f"{len(proposals):,} new cluster{'s' if len(proposals) > 1 else ''}, by edits"
+    how = " proposed" if accepted is None else ", by edits"
+    title = f"{plural(len(proposals), 'new cluster')}{how}"
     print_table(title, ("", "rows", "now in cluster", "such as"), lines, texts=("such as",))
     if accepted is None:
         say("To turn them into clusters, add --accept-new; shoal edits undo reverts that.")

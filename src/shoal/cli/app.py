@@ -35,7 +35,7 @@ from shoal.cli import (
     quality,
     version,
 )
-from shoal.cli.options import EngineOptions, WholeHelp
+from shoal.cli.options import EngineCommand, WholeHelp
 from shoal.cli.runs import find_damage, opened
 from shoal.errors import ShoalError
 
@@ -130,12 +130,12 @@ def _without_command(
         typer.echo(context.get_help())
 
 
-app.command("fit", cls=EngineOptions)(fit.fit)
+app.command("fit", cls=EngineCommand)(fit.fit)
 app.command("layers")(layers.layers)
 app.command("labels")(labels.labels)
 app.command("label")(label.label)
-app.command("eval", cls=EngineOptions)(evaluate.evaluate)
-app.command("predict", cls=EngineOptions)(predict.predict)
+app.command("eval", cls=EngineCommand)(evaluate.evaluate)
+app.command("predict", cls=EngineCommand)(predict.predict)
 app.command("export")(export.export)
 app.add_typer(edits.edits, name="edits")
 app.command("methods")(methods.methods)
@@ -148,7 +148,7 @@ app.command("plot")(plot.plot)
 app.command("palette")(palette.palette)
 app.add_typer(encoder.encoder, name="encoder")
 app.command("info")(info.info)
-app.command("explore", cls=EngineOptions)(explore.explore)
+app.command("explore", cls=EngineCommand)(explore.explore)
 app.command("mcp")(mcp.mcp)
 app.command("demo")(demo.demo)
 app.command("make-tiles")(make_tiles.make_tiles)

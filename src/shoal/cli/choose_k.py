@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from shoal.cli.options import (
+    SOURCE,
+    TABLE,
     ForceOption,
     JsonOption,
     QuietOption,
@@ -19,8 +21,8 @@ from shoal.cli.output import number, print_json, print_table, progress_bars, say
 from shoal.errors import InputError
 
 _SETTINGS = (
-    *("features", "seed", "memory", "workers", "as_", "key", "shape", "dtype", "pages"),
-    *("columns", "leave_out", "categories", "representatives", "sample", "parameters"),
+    *("features", "seed", "memory", "workers", *SOURCE, "pages"),
+    *(*TABLE, "representatives", "sample", "parameters"),
 )
 _NAMES = {
     "elbow": "elbow of the inertia",
@@ -35,7 +37,7 @@ _COLUMNS = ("inertia", *(name for name in _NAMES if name != "elbow"))
 _MOST = 1000  # numbers of clusters that are tried
 
 
-@with_settings(_SETTINGS)
+@with_settings(*_SETTINGS)
 def choose_k(
     source: str = argument("SOURCE", "Any source that shoal fit takes, or a run."),
     method: str = option("--method NAME", "A method that takes K.", "kmeans", show_default=True),
@@ -70,16 +72,9 @@ def choose_k(
         refuse_existing(out, force)
         check_form(out)
         figure_class()  # before anything is computed
-    parameters = given.pop("parameters", ())
     with progress_bars(quiet) as bars:
         found, layers = choose(
-            source,
-            method=method,
-            ks=ks,
-            parameters=parameters,
-            references=references,
-            progress=bars,
-            **given,
+            source, method=method, ks=ks, references=references, progress=bars, **given
         )
     if out is not None:
         from shoal.plots.k_choice import write_k_picture
@@ -120,10 +115,10 @@ def _say_picks(picks: dict[str, int], agreed: int, ends: list[int], layers: list
         say(f"{count} of the {len(picks)} criteria agree on K = {agreed}.")
     else:
         say(
-            "No two criteria agree: the data do not point to one K. Compare several with shoal "
+            "No two criteria agree: the data does not point to one K. Compare several with shoal "
             "methods."
         )
-    say("Inertia always falls as K grows, so even structureless data show an elbow.")
+    say("Inertia always falls as K grows, so even structureless data shows an elbow.")
 
 
 def parse_range(text: str) -> list[int]:

@@ -70,8 +70,7 @@ def _print(found: Comparison, before: Clustering, after: Clustering) -> None:
         [
             _called(m.before, before),
             _called(m.after, after),
-            *(number(n) for n in (m.rows_before, m.rows_after, m.shared)),
-            number(m.overlap),
+            *(m.rows_before, m.rows_after, m.shared, m.overlap),
         ]
         for m in found.matched
     ]

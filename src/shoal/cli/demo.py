@@ -5,24 +5,25 @@ from __future__ import annotations
 import io
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from shoal.cli.explore import explore_run
-from shoal.cli.options import option
-from shoal.cli.output import command, number, print_next, say
+from shoal.cli.options import SeedOption, option
+from shoal.cli.output import number, print_next, say
 from shoal.cli.runs import open_run, print_layers
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _TILE = 16
+_SCORES = {"accuracy": "accuracy", "purity": "purity", "ami": "AMI", "ari": "ARI"}
 
 
 def demo(
     to: Path | None = option(
         "--to DIR", "Folder for data and results; by default a new temporary folder."
     ),
-    seed: int = option("--seed N", "Random seed, as for shoal fit.", 0, show_default=True),
+    seed: SeedOption = 0,
     no_open: bool = option("--no-open", "Exit without opening the explorer.", False),
 ) -> None:
     """Fit two small sets of real images and open the explorer on the first.
@@ -48,15 +49,12 @@ def demo(
     run = folder / "digits.shoal"
     truth = ("--truth", folder / "digits.npz", "--key", "labels")
     print_next(
-        [
-            (command("shoal", "explore", run), "inspect, correct and name clusters"),
-            (
-                command("shoal", "labels", run, "--k", 10),
-                "cluster sizes of any other cut of the tree",
-            ),
-            (command("shoal", "eval", run, *truth), "all quality measures of each layer"),
-            (command("shoal", "fit", "FOLDER"), "your own images"),
-        ]
+        {
+            ("explore", run): "inspect, correct and name clusters",
+            ("labels", run, "--k", 10): "cluster sizes of any other cut of the tree",
+            ("eval", run, *truth): "all quality measures of each layer",
+            ("fit", "FOLDER"): "your own images",
+        }
     )
     if not no_open:
         say()
@@ -64,7 +62,6 @@ def demo(
 
 
 def _fit(path: Path, images: NDArray, labels: NDArray, seed: int) -> Path:
-    """Fit images that are saved first; print layers and accuracy; give the report's file."""
     import numpy as np
 
     from shoal import api
@@ -79,21 +76,15 @@ def _fit(path: Path, images: NDArray, labels: NDArray, seed: int) -> Path:
         run = api.fit(path, path.with_suffix(".shoal"), key="images", seed=seed, progress=bars)
     print_layers(run)
     score = next(s for s in run.evaluate(labels) if s["k"] == run.primary.k)
-    say(f"Against the truth, layer K = {run.primary.k}: {_scores(score)}")
+    scores = ", ".join(f"{label} {number(score[name])}" for name, label in _SCORES.items())
+    say(f"Against the truth, layer K = {run.primary.k}: {scores}")
     report = path.with_name(f"{path.stem}-report.html")
     run.export(report, "html", force=True)
     return report.absolute()
 
 
-def _scores(score: dict[str, Any]) -> str:
-    shown = {"accuracy": "accuracy", "purity": "purity", "ami": "AMI", "ari": "ARI"}
-    return ", ".join(
-        f"{label} {number(score[name])}" for name, label in shown.items() if name in score
-    )
-
-
 def _tiles() -> tuple[NDArray, NDArray]:
-    """Cut scikit-learn's two photos into tiles; the truth is the photo that each is from."""
+    """Cut scikit-learn's two photos into tiles, each labelled by its photo."""
     import numpy as np
     from sklearn.datasets import load_sample_image
 

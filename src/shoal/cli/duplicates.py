@@ -17,15 +17,7 @@ from shoal.cli.options import (
     place,
     with_settings,
 )
-from shoal.cli.output import (
-    command,
-    number,
-    print_json,
-    print_next,
-    print_table,
-    progress_bars,
-    say,
-)
+from shoal.cli.output import number, print_json, print_next, print_table, progress_bars, say
 from shoal.core.plural import plural
 from shoal.errors import InputError
 
@@ -35,7 +27,7 @@ if TYPE_CHECKING:
 _SHOWN = 10
 
 
-@with_settings((*SOURCE, "memory", "workers"))
+@with_settings(*SOURCE, "memory", "workers")
 def duplicates(
     source: str = argument(
         "SOURCE", "Images, as for shoal fit; with --undo, the folder written earlier."
@@ -115,17 +107,15 @@ def _print_found(found: Duplicates, source: str, out: Path | None, mirrored: boo
         if members:
             called: list[str] = [line["name"] or f"row {line['row']}" for line in members[:3]]
             least = min(line["similarity"] for line in members)
-            counts = [number(group), number(len(members)), number(least, 3)]
-            shown.append([*counts, ", ".join(called)])
+            shown.append([group, len(members), number(least, 3), ", ".join(called)])
     columns = ("group", "images", "least similar", "first")
     print_table("Largest groups", columns, shown, texts=("first",))
     if out is None:
-        again = ("shoal", "duplicates", source)
         print_next(
-            [
-                (command(*again, "-o", "copies.csv"), "all groups"),
-                (command(*again, "--remove-to", "copies"), "move copies away"),
-            ]
+            {
+                ("duplicates", source, "-o", "copies.csv"): "all groups",
+                ("duplicates", source, "--remove-to", "copies"): "move copies away",
+            }
         )
 
 

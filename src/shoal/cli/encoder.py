@@ -7,7 +7,7 @@ from pathlib import Path
 import typer
 
 from shoal.cli.options import JsonOption, QuietOption, WholeHelp, argument, option
-from shoal.cli.output import command, print_json, print_next, print_table, progress_bars, say
+from shoal.cli.output import print_json, print_next, print_table, progress_bars, say
 
 encoder = typer.Typer(
     cls=WholeHelp,
@@ -53,7 +53,7 @@ def list_encoders(json: JsonOption = False) -> None:
     ]
     print_table("Encoders", names, lines, texts=("name", "network", "licence", "here"))
     say(f"Encoders are stored in {encoder_folder()}. They are downloaded only on request:")
-    print_next([(command("shoal", "encoder", "get", "dinov2-small"), "fetch one")])
+    print_next({("encoder", "get", "dinov2-small"): "download one"})
 
 
 @encoder.command("get")
@@ -78,6 +78,6 @@ def get(
     if json:
         print_json({"name": name, "path": path, "licence": known.licence, "sha256": known.sha256})
         return
-    say(f"{name} is here, its sum is right: {path}")
-    use = command("shoal", "fit", "FOLDER", "--features", name)
-    print_next([(use, "use it; auto takes it for photos" if known.auto else "use it")])
+    say(f"{path}: {name}, checksum verified")
+    what = "use it; auto takes it for photos" if known.auto else "use it"
+    print_next({("fit", "FOLDER", "--features", name): what})

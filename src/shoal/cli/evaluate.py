@@ -10,9 +10,10 @@ import typer
 from shoal.cli.options import (
     ForceOption,
     JsonOption,
+    KeyOption,
     KOption,
     RunArgument,
-    chosen_engine,
+    TruthOption,
     engine_options,
     option,
     place,
@@ -23,18 +24,12 @@ from shoal.cli.runs import open_run
 from shoal.core.plural import plural
 
 
-@with_settings(("engine",))
+@with_settings("engine")
 def evaluate(
     context: typer.Context,
     run: RunArgument,
-    truth: str = option(
-        "--truth FILE",
-        "True classes: a .csv, .npy, .npz, .parquet, .h5, .mat or IDX file, a column of the "
-        "fitted table, or one of the words folders and labels. [default: labels, those stored "
-        "with the rows]",
-        "labels",
-    ),
-    key: str | None = option("--key NAME", "The array or column to read."),
+    truth: TruthOption = "labels",
+    key: KeyOption = None,
     k: KOption = None,
     plot: Path | None = option("--plot PNG", "Plot classes against clusters.", parser=place),
     force: ForceOption = False,
@@ -49,9 +44,7 @@ def evaluate(
     if plot is not None:
         refuse_existing(plot, force)
     known = read_truth(truth, opened.source, key)
-    scores = opened.evaluate(
-        known.classes, k=k, engine=chosen_engine(settings), engine_options=engine_options(context)
-    )
+    scores = opened.evaluate(known.classes, k=k, engine_options=engine_options(context), **settings)
     if plot is not None:
         from shoal.export import confusion_picture
 
@@ -68,6 +61,9 @@ def evaluate(
 
 
 _NAMES = {
+    "n_classes": "classes",
+    "n_clusters": "clusters",
+    "dbcv": "DBCV",
     "v_measure": "V-measure",
     "nmi": "NMI",
     "ami": "AMI",
@@ -81,18 +77,15 @@ _NAMES = {
 def print_scores(title: str, scores: list[dict[str, Any]]) -> None:
     """Print measures down, layers across; the primary layer is marked."""
     names = [name for name in scores[0] if name not in ("k", "layer", "primary", "edited")]
-    head = [f"K = {score['k']}{_mark(score)}" for score in scores]
+    marks = (
+        " *" if score.get("primary") else " edited" if score.get("edited") else ""
+        for score in scores
+    )
+    head = [f"K = {score['k']}{mark}" for score, mark in zip(scores, marks, strict=True)]
     lines = [
-        [
-            _NAMES.get(name, name.replace("_", " ")),
-            *(number(score.get(name), 3) for score in scores),
-        ]
-        for name in names
+        [_NAMES.get(n, n.replace("_", " ")), *(number(score.get(n), 3) for score in scores)]
+        for n in names
     ]
     print_table(title, ("", *head), lines)
     if any(score.get("primary") for score in scores):
         say("* the primary layer")
-
-
-def _mark(score: dict[str, Any]) -> str:
-    return " *" if score.get("primary") else " edited" if score.get("edited") else ""

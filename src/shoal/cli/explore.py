@@ -10,19 +10,28 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from shoal.cli.options import argument, chosen_engine, engine_options, option, place, with_settings
+from shoal.cli.options import (
+    ReadOnlyOption,
+    argument,
+    engine_options,
+    option,
+    place,
+    with_settings,
+)
 from shoal.cli.output import remark, say
 from shoal.cli.runs import open_run
 from shoal.errors import InputError
+from shoal.settings import SETTINGS
 
 if TYPE_CHECKING:
     from shoal.api import Run
     from shoal.explore.serve import Address
 
 _PORT = 7430
+Where = tuple[str | None, int | None, str | None]  # host, port, token
 
 
-@with_settings(("engine",))
+@with_settings("engine")
 def explore(
     context: typer.Context,
     run: Path = argument(
@@ -50,7 +59,7 @@ def explore(
         "Candidate cluster names, one per line; the best matches are suggested if the "
         "features understand text (open_clip).",
     ),
-    read_only: bool = option("--read-only", "Do not allow edits.", False),
+    read_only: ReadOnlyOption = False,
     no_open: bool = option("--no-open", "Do not open a browser.", False),
     **settings: Any,
 ) -> None:
@@ -60,25 +69,22 @@ def explore(
     """
     from shoal.storage import is_remote
 
-    if not is_remote(run) and _holds_runs(run):
-        if compare is not None or metadata is not None or words is not None:
-            raise InputError(
-                f"--compare, --metadata and --words are for one run; {run} holds several"
-            )
-        where = (chosen_engine(settings), *engine_options(context))
-        explore_folder(run, port, host, token, read_only, no_open, where)
+    name = str(SETTINGS["engine"].parse(settings.get("engine", "local")))
+    page: dict[str, Any] = {"where": (host, port, token), "no_open": no_open}
+    page |= {"read_only": read_only, "engine": (name, *engine_options(context))}
+    if is_remote(run) or (run / "run.toml").exists() or not any(run.glob("*/run.toml")):
+        other = None if compare is None else open_run(compare)
+        explore_run(open_run(run), other=other, metadata=metadata, words=words, **page)
         return
-    other = None if compare is None else open_run(compare)
-    engine = (chosen_engine(settings), *engine_options(context))
-    opened = open_run(run)
-    explore_run(opened, port, host, token, read_only, no_open, other, metadata, engine, words)
+    if compare is not None or metadata is not None or words is not None:
+        raise InputError(f"--compare, --metadata and --words are for one run; {run} holds several")
+    _explore_folder(run, **page)
 
 
 def explore_run(
     run: Run,
-    port: int | None = None,
-    host: str | None = None,
-    token: str | None = None,
+    *,
+    where: Where = (None, None, None),
     read_only: bool = False,
     no_open: bool = False,
     other: Run | None = None,
@@ -86,19 +92,20 @@ def explore_run(
     engine: Sequence[str] = ("local",),
     words: Path | None = None,
 ) -> None:
+    """Serve the page of a run until interrupted."""
     from shoal.explore.page import make_explorer
     from shoal.explore.serve import make_app, serve
     from shoal.explore.words import read_words
     from shoal.progress import RichProgress
     from shoal.storage import is_remote
 
-    named = () if words is None else read_words(words)
-    address = _listen(host, port, token)
+    names = () if words is None else read_words(words)
+    address = _listen(*where)
     if is_remote(run.path) and not read_only:
         remark(f"Edits are off: {run.path} is not on a local disk, where edits are stored.")
     with RichProgress() as bars:
         explorer, drawing = make_explorer(
-            run, read_only, other, metadata, engine, bars, words=named
+            run, read_only, other, metadata, engine, bars, words=names
         )
     if explorer.source_trouble:
         remark(f"No images: {explorer.source_trouble}")
@@ -111,30 +118,20 @@ def explore_run(
             drawing.stop()
 
 
-def explore_folder(
-    folder: Path,
-    port: int | None = None,
-    host: str | None = None,
-    token: str | None = None,
-    read_only: bool = False,
-    no_open: bool = False,
-    engine: Sequence[str] = ("local",),
+def _explore_folder(
+    folder: Path, *, where: Where, read_only: bool, no_open: bool, engine: Sequence[str]
 ) -> None:
     """Serve a list of the runs in a folder, and the page of each, until interrupted."""
     from shoal.explore.serve import serve
     from shoal.explore.shelf import Shelf
 
     shelf = Shelf(folder, read_only, engine)
-    address = _listen(host, port, token)
+    address = _listen(*where)
     try:
         with suppress(KeyboardInterrupt):  # the way to stop it
             serve(shelf.app, address, partial(_ready, folder, address.url, no_open))
     finally:
         shelf.close()
-
-
-def _holds_runs(folder: Path) -> bool:
-    return not (folder / "run.toml").exists() and any(folder.glob("*/run.toml"))
 
 
 def _listen(host: str | None, port: int | None, token: str | None) -> Address:

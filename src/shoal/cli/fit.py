@@ -157,7 +157,10 @@ def print_outcome(run: Run) -> None:
 def print_what_next(run: Run, source: str, given: dict[str, Any]) -> None:
     """Print commands to go on with: the explorer first; after a sample, then that for all rows."""
     name = run.path.name.removesuffix(".shoal")
-    lines = [(command("shoal", "explore", run.path), "inspect, correct and name clusters")]
+    export = ("export", run.path, "--to")
+    lines: dict[tuple[object, ...], str] = {
+        ("explore", run.path): "inspect, correct and name clusters"
+    }
     if run.sample_of is not None:
         options = [
             word
@@ -166,27 +169,16 @@ def print_what_next(run: Run, source: str, given: dict[str, Any]) -> None:
             for one in (value if isinstance(value, list) else [value])
             for word in (flag(name), one)
         ]
-        lines.append((command("shoal", "fit", source, "-o", run.path, *options), "all rows"))
-    lines += [
-        (
-            command("shoal", "labels", run.path, "-o", f"{name}-labels.csv"),
-            "the cluster of each row",
-        )
-    ]
-    export = ("shoal", "export", run.path, "--to")
+        lines["fit", source, "-o", run.path, *options] = "all rows"
+    lines["labels", run.path, "-o", f"{name}-labels.csv"] = "the cluster of each row"
     if run.source.kind == "images":
-        lines.append((command(*export, f"{name}-clusters", "--as", "folders"), "images in folders"))
+        lines[*export, f"{name}-clusters", "--as", "folders"] = "images in folders"
     if run.is_table:
-        lines.append(
-            (
-                command(*export, f"{name}-rows", "--as", "csv"),
-                "the rows with all columns and their cluster",
-            )
-        )
+        what = "the rows with all columns and their cluster"
+        lines[*export, f"{name}-rows", "--as", "csv"] = what
     if run.source.label_origin:
-        against = f"measure against the labels ({run.source.label_origin})"
-        lines.append((command("shoal", "eval", run.path), against))
-    lines.append((command(*export, f"{name}-report", "--as", "html"), "a report in one HTML file"))
+        lines["eval", run.path] = f"measure against the labels ({run.source.label_origin})"
+    lines[*export, f"{name}-report", "--as", "html"] = "a report in one HTML file"
     print_next(lines)
 
 

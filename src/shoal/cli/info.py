@@ -17,7 +17,7 @@ _MOST_LISTED = 20
 def info(runs: RunsArgument, json: JsonOption = False) -> None:
     """Show everything known about a run, and files in its folder that Shoal did not write.
 
-    Several runs are shown one after the other; with --json, as a list.
+    With --json, several runs are a list.
     """
     found = [_known(run) for run in runs]
     if json:

@@ -6,8 +6,16 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from shoal.cli.edits import author_name
-from shoal.cli.options import JsonOption, KOption, LayerOption, RunArgument, option
-from shoal.cli.output import command, number, print_json, print_next, print_table, remark, say
+from shoal.cli.options import (
+    JsonOption,
+    KeyOption,
+    KOption,
+    LayerOption,
+    RunArgument,
+    TruthOption,
+    option,
+)
+from shoal.cli.output import number, print_json, print_next, print_table, remark, say
 from shoal.cli.runs import open_run
 from shoal.core.plural import plural
 
@@ -21,12 +29,8 @@ if TYPE_CHECKING:
 
 def label(
     run: RunArgument,
-    truth: str = option(
-        "--truth FILE",
-        "True classes, as for shoal eval. [default: labels, those stored with the rows]",
-        "labels",
-    ),
-    key: str | None = option("--key NAME", "The array or column to read."),
+    truth: TruthOption = "labels",
+    key: KeyOption = None,
     test: str | None = option(
         "--test FILE",
         "Held-out classes, in the same form as --truth: not used for naming, only to measure "
@@ -104,8 +108,8 @@ def _print(run: Run, found: Labelling, new: dict[str, Any]) -> None:
             str(line["cluster"]),
             line["label"] or "–",
             line["name"] or "",
-            number(line["rows"]),
-            number(line["labelled"]),
+            line["rows"],
+            line["labelled"],
             number(line["purity"], 3),
         ]
         for line in found.records()
@@ -113,17 +117,11 @@ def _print(run: Run, found: Labelling, new: dict[str, Any]) -> None:
     names = ("cluster", "label", "name", "rows", "labelled", "purity")
     print_table(f"{run.path}", names, lines, texts=("label", "name"))
     rows = plural(found.labelled, "labelled row")
-    say(f"Accuracy by majority label: {_percent(found.accuracy)} ({rows}).")
+    say(f"Accuracy by majority label: {found.accuracy:.2%} ({rows}).")
     if not math.isnan(found.test_accuracy):
         rows = plural(found.tested, "held-out row")
-        say(f"Accuracy: {_percent(found.test_accuracy)} on {rows}.")
+        say(f"Accuracy: {found.test_accuracy:.2%} on {rows}.")
     if new:
-        say(f"Accuracy: {_percent(new['new_accuracy'])} on {plural(new['new_rows'], 'new row')}.")
+        say(f"Accuracy: {new['new_accuracy']:.2%} on {plural(new['new_rows'], 'new row')}.")
     if found.edits:
-        print_next(
-            [(command("shoal", "edits", "undo", run.path, found.edits), "remove these names")]
-        )
-
-
-def _percent(share: float) -> str:
-    return f"{share:.2%}".replace("%", " %")
+        print_next({("edits", "undo", run.path, found.edits): "remove these names"})

@@ -13,11 +13,11 @@ from shoal.cli.options import (
     QuoteOption,
     RawOption,
     RunArgument,
-    check_quotes,
+    check_table,
     option,
     place,
 )
-from shoal.cli.output import number, print_json, print_table, remark, say
+from shoal.cli.output import print_json, print_table, remark, say
 from shoal.cli.runs import open_run
 from shoal.core.plural import plural
 from shoal.errors import InputError
@@ -51,12 +51,10 @@ def labels(
     cuts are those of the tree.
     """
     from shoal.export.metadata import add_metadata, read_metadata, row_names
-    from shoal.export.tables import check_ending, write_labels
+    from shoal.export.tables import ENDINGS, write_labels
     from shoal.storage import RunFolder
 
-    check_quotes(quoted, out is not None and out.suffix.lower() == ".csv")
-    if out is not None:
-        check_ending(out)
+    check_table(out, quoted, ENDINGS)
     if metadata is not None and (out is None or out.suffix.lower() == ".npy"):
         raise InputError("--metadata adds columns to a file: give -o FILE.parquet or FILE.csv")
     opened = open_run(run)
@@ -74,7 +72,7 @@ def labels(
             note = ", as edited" if found.edited else ""
             say(f"{out}: {plural(rows, 'row')} in {plural(found.k, 'cluster')}{note}")
             return
-    sizes = cluster_facts(found)
+    sizes = _cluster_facts(found)
     if json:
         facts = {"k": len(sizes), "edited": found.edited, "out": out, "clusters": sizes}
         print_json({"run": opened.path, **facts})
@@ -84,15 +82,15 @@ def labels(
 
 def _print_sizes(sizes: list[dict[str, Any]], edited: bool) -> None:
     names = ["cluster", "rows", "share %", "outliers", "confidence"]
-    lines = [[number(fact[name.split()[0]]) for name in names] for fact in sizes]
-    if edited:
-        names = [*names, "name", "mark"]
-        for line, fact in zip(lines, sizes, strict=True):
-            line.extend([fact["name"] or "", fact["mark"] or ""])
-    print_table("", names, lines, texts=("name", "mark"))
+    texts = ("name", "mark") if edited else ()
+    lines = [
+        [*(fact[name.split()[0]] for name in names), *(fact[name] or "" for name in texts)]
+        for fact in sizes
+    ]
+    print_table("", [*names, *texts], lines, texts=texts)
 
 
-def cluster_facts(found: Clustering) -> list[dict[str, Any]]:
+def _cluster_facts(found: Clustering) -> list[dict[str, Any]]:
     """Return for each cluster its rows, share, outliers, mean confidence, name and mark."""
     import numpy as np
 

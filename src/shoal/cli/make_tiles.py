@@ -6,8 +6,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from shoal.cli.options import JsonOption, QuietOption, option
-from shoal.cli.output import command, print_json, print_next, progress_bars, say
+from shoal.cli.options import JsonOption, QuietOption, SeedOption, option
+from shoal.cli.output import print_json, print_next, progress_bars, say
 from shoal.core.plural import plural
 
 if TYPE_CHECKING:
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 _CountOption = Annotated[int, option("--n N", "Number of images.", ...)]
 _OutOption = Annotated[Path, option("--out -o DIR", "Output folder.", ...)]
-_SeedOption = Annotated[int, option("--seed N", "Random seed. [default: 0]", ...)]
 _ShardOption = Annotated[
     int | None,
     option("--shard N", "Write only the file with this number, exactly as in the full set.", ...),
@@ -29,7 +28,7 @@ def make_tiles(
     n: _CountOption,
     out: _OutOption,
     sources: int = option("--sources N", "Number of sources. [default: 60]", 60),
-    seed: _SeedOption = 0,
+    seed: SeedOption = 0,
     shard: _ShardOption = None,
     workers: _WorkersOption = None,
     quiet: QuietOption = False,
@@ -48,7 +47,7 @@ def make_tiles(
 def make_drawings(
     n: _CountOption,
     out: _OutOption,
-    seed: _SeedOption = 0,
+    seed: SeedOption = 0,
     shard: _ShardOption = None,
     workers: _WorkersOption = None,
     quiet: QuietOption = False,
@@ -104,8 +103,8 @@ def _make(
     say(f"{out}: {plural(n, noun[:-1])} in {plural(len(made.files), 'file')}{rate}")
     run = f"{out.name or noun}.shoal"
     print_next(
-        [
-            (command("shoal", "fit", out, "-o", run), f"find the {made_set.truths[0]}s"),
-            (command("shoal", "eval", run), "measure the result against the known classes"),
-        ]
+        {
+            ("fit", out, "-o", run): f"find the {made_set.truths[0]}s",
+            ("eval", run): "measure the result against the known classes",
+        }
     )

@@ -13,17 +13,18 @@ from shoal.cli.options import (
     QuoteOption,
     RunArgument,
     check_table,
+    flag,
     option,
     place,
     with_settings,
 )
 from shoal.cli.output import print_json, progress_bars, say
-from shoal.cli.runs import open_run
+from shoal.cli.runs import open_new, open_run
 from shoal.core.plural import plural
 from shoal.errors import InputError
 
 
-@with_settings(SOURCE)
+@with_settings(*SOURCE)
 def map(
     run: RunArgument,
     out: Path = option("--out -o FILE", "Output file (.parquet or .csv).", ..., parser=place),
@@ -40,23 +41,19 @@ def map(
     from shoal.explore.coordinates import map_tables, placed_tables
     from shoal.export.base import refuse_existing
     from shoal.export.tables import write_labels
-    from shoal.rows import open_source
-    from shoal.settings import SETTINGS
 
     check_table(out, quoted)
-    given = {name: SETTINGS[name].parse(v) for name, v in settings.items()}
-    if given and new is None:
-        raise InputError("how rows are read means nothing without --new: leave it out")
+    if settings and new is None:
+        raise InputError(f"{flag(next(iter(settings)))} only applies to --new: leave it out")
     refuse_existing(out, force)
     opened = open_run(run)
     with progress_bars(quiet or json) as bars:
         if new is None:
             tables = map_tables(opened, bars)
         else:
-            rows = opened.model.open(open_source(new, **given) if given else new)
-            tables = placed_tables(opened, rows, bars)
+            tables = placed_tables(opened, open_new(opened, new, settings), bars)
         count = write_labels(tables, out, force=force, quoted=quoted)
     if json:
         print_json({"run": opened.path, "out": out, "rows": count})
         return
-    say(f"{out}: the places of {plural(count, 'row')}")
+    say(f"{out}: map coordinates of {plural(count, 'row')}")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from shoal.cli.edits import author_name
-from shoal.cli.options import RunArgument, option
+from shoal.cli.options import ReadOnlyOption, RunArgument, option
 from shoal.cli.runs import open_run
 
 
 def mcp(
     run: RunArgument,
-    read_only: bool = option("--read-only", "Do not allow edits.", False),
+    read_only: ReadOnlyOption = False,
     author: str | None = option(
         "--author NAME", 'Author recorded in the edit log; by default "USER, by an assistant".'
     ),

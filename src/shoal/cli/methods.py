@@ -5,9 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from shoal.cli.options import JsonOption, QuietOption, argument, option, place, with_settings
+from shoal.cli.options import (
+    SOURCE,
+    TABLE,
+    JsonOption,
+    QuietOption,
+    argument,
+    option,
+    place,
+    with_settings,
+)
 from shoal.cli.output import (
-    command,
     duration,
     number,
     print_json,
@@ -22,13 +30,13 @@ if TYPE_CHECKING:
     from shoal.method_comparison import MethodComparison
 
 _SETTINGS = (
-    *("features", "k", "seed", "memory", "workers", "as_", "key", "shape", "dtype", "images"),
-    *("pages", "columns", "leave_out", "categories", "representatives", "sample", "parameters"),
+    *("features", "k", "seed", "memory", "workers", *SOURCE, "images", "pages"),
+    *(*TABLE, "representatives", "sample", "parameters"),
 )
 _MEASURES = ("inertia", "silhouette", "accuracy", "purity", "nmi", "ami", "ari")
 
 
-@with_settings(_SETTINGS)
+@with_settings(*_SETTINGS)
 def methods(
     source: str | None = argument(
         "[SOURCE]", "Any source that shoal fit takes; without it, the methods are listed.", None
@@ -82,8 +90,7 @@ def methods(
     _print(found)
 
 
-def method_facts() -> list[dict[str, Any]]:
-    """Describe each method, Shoal's own first."""
+def _method_facts() -> list[dict[str, Any]]:
     from shoal.methods import DEFAULT, METHODS
 
     own = {
@@ -123,7 +130,7 @@ def method_facts() -> list[dict[str, Any]]:
 
 
 def _list(json: bool) -> None:
-    facts = method_facts()
+    facts = _method_facts()
     if json:
         print_json(facts)
         return
@@ -141,33 +148,27 @@ def _list(json: bool) -> None:
     say("Methods that need K choose it by silhouette unless --k is given.")
     say()
     for fact in facts:
-        options = ", ".join(_parameter(one) for one in fact["parameters"])
         say(f"{fact['name']}: {fact['summary']} Cost: {fact['cost']}.")
-        if options:
-            say(f"  --set {options}")
-    print_next(
-        [
-            (command("shoal", "fit", "SOURCE", "--method", "kmeans", "--k", "10"), "fit one"),
-            (
-                command("shoal", "methods", "SOURCE", "--methods", "kmeans,gmm,shoal", "-o", "DIR"),
-                "compare some",
-            ),
+        options = [
+            f"{one['name']}={'auto' if one['default'] is None else one['default']}"
+            for one in fact["parameters"]
         ]
+        if options:
+            say(f"  --set {', '.join(options)}")
+    print_next(
+        {
+            ("fit", "SOURCE", "--method", "kmeans", "--k", 10): "fit one",
+            ("methods", "SOURCE", "--methods", "kmeans,gmm,shoal", "-o", "DIR"): "compare some",
+        }
     )
-
-
-def _parameter(one: dict[str, Any]) -> str:
-    default = "auto" if one["default"] is None else one["default"]
-    return f"{one['name']}={default}"
 
 
 def _truth(source: str, truth: str, given: dict[str, Any]) -> Any:
     from shoal.cli.truth import read_truth
     from shoal.rows import open_source
-
-    names = ("as_", "key", "shape", "dtype", "columns", "leave_out", "categories")
     from shoal.settings import fit_settings
 
+    names = (*SOURCE, *TABLE)
     checked = fit_settings(**{name: given[name] for name in names if name in given})
     opened = open_source(source, **{name: getattr(checked, name) for name in names})
     return read_truth(truth, opened).classes
@@ -179,8 +180,8 @@ def _print(found: MethodComparison) -> None:
     lines = [
         [
             record["method"],
-            number(record["k"]),
-            "" if record["noise"] is None else f"{100 * record['noise']:.1f} %",
+            record["k"],
+            "" if record["noise"] is None else f"{record['noise']:.1%}",
             duration(record["seconds"]),
             "" if record["memory_mib"] is None else f"{record['memory_mib']:,} MiB",
             *(number(record[name], 3) for name in measures),
@@ -190,10 +191,7 @@ def _print(found: MethodComparison) -> None:
     head = ("method", "K", "noise", "time", "memory", *measures)
     print_table("Methods on the same features", head, lines)
     names = list(found.runs)
-    pairs = [
-        [name, *(number(float(value)) for value in line)]
-        for name, line in zip(names, found.agreement, strict=True)
-    ]
+    pairs = [[name, *line.tolist()] for name, line in zip(names, found.agreement, strict=True)]
     print_table("Agreement (adjusted Rand index)", ("", *names), pairs)
     for record in found.table:
         if "declined" in record:

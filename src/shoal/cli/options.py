@@ -71,18 +71,34 @@ KOption = Annotated[
 ]
 
 
+TruthOption = Annotated[
+    str,
+    option(
+        "--truth FILE",
+        "True classes: a .csv, .npy, .npz, .parquet, .h5, .mat or IDX file, a column of the "
+        "fitted table, or one of the words folders and labels. [default: labels, those stored "
+        "with the rows]",
+        ...,
+    ),
+]
+KeyOption = Annotated[str | None, option("--key NAME", "The array or column to read.", ...)]
+SeedOption = Annotated[int, option("--seed N", "Random seed. [default: 0]", ...)]
+ReadOnlyOption = Annotated[bool, option("--read-only", "Do not allow edits.", ...)]
+
+
 def check_quotes(quoted: bool, is_csv: bool) -> None:
-    """Refuse ``--quote-formulas`` with another form than CSV, or with no file at all."""
     if quoted and not is_csv:
         raise InputError("--quote-formulas is for CSV: write a .csv file, or leave it out")
 
 
-def check_table(out: Path | None, quoted: bool = False) -> None:
-    """Refuse a table in another form than CSV or Parquet."""
+def check_table(
+    out: Path | None, quoted: bool = False, endings: tuple[str, ...] = (".parquet", ".csv")
+) -> None:
+    """Refuse an output file of another format, or quoted formulas in another format than CSV."""
     ending = "" if out is None else out.suffix.lower()
     check_quotes(quoted, ending == ".csv")
-    if out is not None and ending not in (".parquet", ".csv"):
-        raise InputError(f"-o {out}: give a name that ends in .parquet or .csv")
+    if out is not None and ending not in endings:
+        raise InputError(f"{out} must end in one of {', '.join(endings)}")
 
 
 _BEHIND = "shoal.engine_options"
@@ -101,11 +117,10 @@ class WholeHelp(TyperGroup):
             formatter.write_dl(rows)
 
 
-class EngineOptions(TyperCommand):
-    """With an engine, leaves it all that stands behind ``--``."""
+class EngineCommand(TyperCommand):
+    """A command with ``--engine``, which may have options of its own after ``--``."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Take off what is for the engine."""
         own = args[: args.index("--")] if "--" in args else args
         if any(word.partition("=")[0] == "--engine" for word in own):
             ctx.meta[_BEHIND] = args[len(own) + 1 :]
@@ -114,17 +129,12 @@ class EngineOptions(TyperCommand):
 
 
 def engine_options(context: typer.Context) -> list[str]:
-    """Return what stood behind ``--`` for the engine."""
     return context.meta.get(_BEHIND, [])
 
 
-def chosen_engine(settings: dict[str, Any]) -> str:
-    setting = SETTINGS["engine"]
-    return str(setting.parse(settings.pop("engine", setting.default)))
-
-
+# Settings that say how rows are read.
 SOURCE = ("as_", "key", "shape", "dtype")
-"""Settings that say how rows are read."""
+TABLE = ("columns", "leave_out", "categories")
 
 
 def flag(name: str) -> str:
@@ -150,9 +160,9 @@ def shown_default(name: str) -> str:
     return f" [default: {default // 2**30}GiB]" if name == "memory" else f" [default: {default}]"
 
 
-def with_settings(only: tuple[str, ...] | None = None) -> Callable[..., Any]:
-    """Add an option for each setting, or for some, to a command; help comes from the table."""
-    return with_parameters([_parameter(name) for name in only or SETTINGS])
+def with_settings(*names: str) -> Callable[..., Any]:
+    """Add an option for each setting, by default all, to a command; help comes from the table."""
+    return with_parameters([_parameter(name) for name in names or SETTINGS])
 
 
 def with_parameters(added: Iterable[inspect.Parameter]) -> Callable[[Any], Any]:
@@ -160,18 +170,18 @@ def with_parameters(added: Iterable[inspect.Parameter]) -> Callable[[Any], Any]:
 
     The command takes those of them that were given.
     """
-    more = list(added)
-    names = {p.name for p in more}
+    more = {p.name: p for p in added}
 
     def decorated(function: Callable[..., Any]) -> Callable[..., Any]:
         signature = inspect.signature(function, eval_str=True)
         own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
-        kept = [p.replace(kind=p.KEYWORD_ONLY) for p in [*own, *more]]
+        kept = [p.replace(kind=p.KEYWORD_ONLY) for p in [*own, *more.values()]]
 
         @wraps(function)
         def command(**given: Any) -> Any:
-            left_out = {name for name in names & given.keys() if given[name] in (None, [])}
-            return function(**{name: given[name] for name in given if name not in left_out})
+            return function(
+                **{n: one for n, one in given.items() if n not in more or one not in (None, [])}
+            )
 
         command.__signature__ = signature.replace(parameters=kept)  # type: ignore[attr-defined]
         command.__annotations__ = {p.name: p.annotation for p in kept}
@@ -181,7 +191,6 @@ def with_parameters(added: Iterable[inspect.Parameter]) -> Callable[[Any], Any]:
 
 
 def optional(words: str, kind: Any, help: str) -> inspect.Parameter:
-    """Return the parameter of an option that may be left out, such as ``--seed N``."""
     name = words.split()[0].strip("-")
     return keyword(name, Annotated[kind | None, option(words, help, ...)])
 

@@ -47,11 +47,14 @@ def print_json(facts: Any) -> None:
 def print_table(
     title: str,
     names: Sequence[str],
-    lines: Sequence[Sequence[str]],
+    lines: Sequence[Sequence[Any]],
     marked: int | None = None,
     texts: Sequence[str] = (),
 ) -> None:
-    """Print a table: first column to the left, others to the right; one line may be marked."""
+    """Print a table: text as it is, other values as `number` writes them; one line may be marked.
+
+    The first column and those in `texts` are aligned to the left.
+    """
     from rich import box
     from rich.table import Table
     from rich.text import Text
@@ -61,7 +64,8 @@ def print_table(
         text = name in texts
         table.add_column(name, justify="right" if at and not text else "left", no_wrap=at > 0)
     for at, line in enumerate(lines):
-        table.add_row(*map(Text, line), style="bold" if at == marked else None)
+        cells = (cell if isinstance(cell, str) else number(cell) for cell in line)
+        table.add_row(*map(Text, cells), style="bold" if at == marked else None)
     if title:
         say(title)
     say(_rendered(table))
@@ -98,11 +102,12 @@ def command(*words: object) -> str:
     return shlex.join(str(word) for word in words)
 
 
-def print_next(lines: Sequence[tuple[str, str]]) -> None:
-    """Print commands to try next, each with what it does."""
+def print_next(commands: Mapping[tuple[object, ...], str]) -> None:
+    """Print commands to try next, given by their words after ``shoal``, with what each does."""
     say("Next:")
-    width = max(len(line) for line, _ in lines)
-    for line, what in lines:
+    lines = {command("shoal", *words): what for words, what in commands.items()}
+    width = max(map(len, lines))
+    for line, what in lines.items():
         say(f"  {line:<{width}}  # {what}")
 
 

@@ -10,6 +10,7 @@ from shoal.cli.options import (
     ForceOption,
     JsonOption,
     QuietOption,
+    SeedOption,
     argument,
     option,
     place,
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 _SHOWN = 10
 
 
-@with_settings(("memory", "workers"))
+@with_settings("memory", "workers")
 def palette(
     source: str = argument(
         "IMAGE|FOLDER",
@@ -60,7 +61,7 @@ def palette(
         parser=place,
     ),
     as_: str | None = option("--as png|gif", "Format of the files in a folder. [default: png]"),
-    seed: int = option("--seed N", "Random seed of k-means. [default: 0]", 0),
+    seed: SeedOption = 0,
     force: ForceOption = False,
     quiet: QuietOption = False,
     json: JsonOption = False,
@@ -119,7 +120,7 @@ def _print(found: Palette, files: list[dict[str, Any]], written: list[Path]) -> 
     for name, reason in found.skipped:
         remark(f"left out {name}: {reason}")
     lines = [
-        [record["hex"], number(record["pixels"]), f"{100 * record['share']:.1f}"]
+        [record["hex"], record["pixels"], f"{100 * record['share']:.1f}"]
         for record in found.records()
     ]
     print_table(plural(len(lines), "colour"), ("colour", "pixels", "share %"), lines)
@@ -128,7 +129,7 @@ def _print(found: Palette, files: list[dict[str, Any]], written: list[Path]) -> 
     cells = [
         [
             one["name"],
-            *(number(one[name]) for name in ("bits", "bytes_before", "bytes_after")),
+            *(one[name] for name in ("bits", "bytes_before", "bytes_after")),
             _decibels(one["psnr"]),
             number(one["ssim"], 4),
         ]

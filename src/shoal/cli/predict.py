@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,16 +18,16 @@ from shoal.cli.options import (
     RawOption,
     RunArgument,
     argument,
-    check_quotes,
-    chosen_engine,
+    check_table,
     engine_options,
     option,
     place,
     with_settings,
 )
-from shoal.cli.output import number, print_json, print_table, progress_bars, remark, say
-from shoal.cli.runs import open_run
+from shoal.cli.output import print_json, print_table, progress_bars, remark, say
+from shoal.cli.runs import open_new, open_run
 from shoal.core.plural import plural
+from shoal.errors import InputError
 
 if TYPE_CHECKING:
     from shoal.api import Prediction
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 _PRINTED = 1_000  # rows
 
 
-@with_settings((*SOURCE, "engine", "unknown"))
+@with_settings(*SOURCE, "engine", "unknown")
 def predict(
     context: typer.Context,
     run: RunArgument,
@@ -56,25 +56,23 @@ def predict(
     """Assign new images to the (edited) clusters, or mark them as unknown."""
     from shoal import passes
     from shoal.export.base import refuse_existing
-    from shoal.export.tables import check_ending, write_labels
-    from shoal.rows import open_source
-    from shoal.settings import SETTINGS
+    from shoal.export.tables import ENDINGS, write_labels
 
-    engine = chosen_engine(settings)
-    check_quotes(quoted, out is not None and out.suffix.lower() == ".csv")
+    check_table(out, quoted, ENDINGS)
     if out is not None:
-        check_ending(out)
         refuse_existing(out, force)
     opened = open_run(run)
-    given = {name: SETTINGS[name].parse(v) for name, v in settings.items()}
-    options: dict[str, Any] = {"raw": raw, "unknown": given.pop("unknown", None)}
-    rows = opened.model.open(open_source(source, **given) if given else source)
-    if out is None:
-        _refuse_many(rows)
+    engine = (settings.pop("engine", "local"), engine_options(context))
+    options: dict[str, Any] = {"raw": raw, "unknown": settings.pop("unknown", None)}
+    rows = open_new(opened, source, settings)
+    if out is None and rows.n_rows > _PRINTED:
+        raise InputError(
+            f"{rows.n_rows:,} rows, but at most {_PRINTED:,} are printed: give a file with -o"
+        )
     counts, options["notes"] = _Counts(), opened.model.notes(rows)
     with progress_bars(quiet) as bars:
         bars.stage("predict", rows.n_rows)
-        with passes.engine_for(opened.model.result.run, engine, engine_options(context)) as made:
+        with passes.engine_for(opened.model.result.run, *engine) as made:
             blocks = passes.predict_blocks(opened.model, rows, made, progress=bars, **options)
             tables = counts.tables(rows, blocks)
             if out is None:
@@ -83,7 +81,7 @@ def predict(
                 write_labels(tables, out, rows=rows.n_rows, force=force, quoted=quoted)
     remarks = options["notes"].remarks
     if json:
-        facts = {"run": opened.path, "out": out, **counts.facts, "remarks": remarks}
+        facts = {"run": opened.path, "out": out, **asdict(counts), "remarks": remarks}
         print_json(facts if out else {**facts, "predictions": found})
         return
     for sentence in remarks:
@@ -93,22 +91,13 @@ def predict(
     say(f"{f'{out}: ' if out else ''}{counts.sentence}")
 
 
-def _refuse_many(rows: Source) -> None:
-    from shoal.errors import InputError
-
-    if rows.n_rows > _PRINTED:
-        raise InputError(
-            f"{rows.n_rows:,} rows, but at most {_PRINTED:,} are printed: give a file with -o"
-        )
-
-
 def _print_rows(found: list[dict[str, Any]]) -> None:
     lines = [
         [
             row["name"] or str(row["row"]),
             "–" if row["cluster"] < 0 else str(row["cluster"]),
             row.get("cluster_name") or "",
-            number(row["confidence"]),
+            row["confidence"],
             "could not be read" if row["cluster"] < 0 else "unknown" if row["unknown"] else "",
         ]
         for row in found
@@ -120,26 +109,19 @@ def _print_rows(found: list[dict[str, Any]]) -> None:
 class _Counts:
     rows: int = 0
     unknown: int = 0
-    bad: int = 0
-
-    @property
-    def facts(self) -> dict[str, int]:
-        """The counts by name."""
-        return {"rows": self.rows, "unknown": self.unknown, "unreadable": self.bad}
+    unreadable: int = 0
 
     @property
     def sentence(self) -> str:
-        """The counts for people."""
-        bad = f", {self.bad:,} could not be read" if self.bad else ""
-        rows = plural(self.rows, "row")
-        return f"{rows}, {self.unknown:,} unknown{bad}"
+        bad = f", {self.unreadable:,} could not be read" if self.unreadable else ""
+        return f"{plural(self.rows, 'row')}, {self.unknown:,} unknown{bad}"
 
     def tables(self, rows: Source, blocks: Iterable[Prediction]) -> Iterator[Any]:
         for found in blocks:
             yield _table(rows, self.rows, found)
             self.rows += len(found)
             self.unknown += int(found.unknown.sum())
-            self.bad += int((found.cluster < 0).sum())
+            self.unreadable += int((found.cluster < 0).sum())
 
 
 def _table(rows: Source, start: int, found: Prediction) -> Any:

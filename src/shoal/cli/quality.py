@@ -18,11 +18,11 @@ from shoal.cli.options import (
     place,
     with_settings,
 )
-from shoal.cli.output import command, number, print_json, print_next, print_table, progress_bars
+from shoal.cli.output import print_json, print_next, print_table, progress_bars
 from shoal.core.plural import plural
 
 
-@with_settings((*SOURCE, "workers"))
+@with_settings(*SOURCE, "workers")
 def quality(
     source: str = argument("SOURCE", "Images, as for shoal fit."),
     out: Path | None = option(
@@ -64,14 +64,14 @@ def quality(
     if json:
         print_json({"rows": rows, "notes": dict(counts), "out": out})
         return
-    lines = [
-        [note, number(count), f"{100 * count / rows:.1f}"] for note, count in counts.most_common()
-    ]
+    lines = [[note, count, f"{100 * count / rows:.1f}"] for note, count in counts.most_common()]
     print_table(plural(rows, "image"), ("finding", "images", "share %"), lines)
     if out is None:
-        again = command("shoal", "quality", source, "-o", "quality.parquet")
-        print_next([(again, "every image with its measures")])
-    else:
-        see = command("shoal", "explore", "RUN", "--metadata", out)
-        write = command("shoal", "labels", "RUN", "-o", "labels.csv", "--metadata", out)
-        print_next([(see, "filter a run by them"), (write, "beside the clusters")])
+        print_next({("quality", source, "-o", "quality.parquet"): "every image with its measures"})
+        return
+    print_next(
+        {
+            ("explore", "RUN", "--metadata", out): "filter a run by these measures",
+            ("labels", "RUN", "-o", "labels.csv", "--metadata", out): "add them to the labels",
+        }
+    )

@@ -5,15 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from shoal.cli.output import command, number, print_table, say
+from shoal.cli.output import command, print_table, say
 from shoal.errors import ShoalError
 
 if TYPE_CHECKING:
     from shoal.api import Run
+    from shoal.rows import Source
 
-
-opened: list[Run] = []
-"""The runs that the current command has opened."""
+opened: list[Run] = []  # by the current command
 
 
 def open_run(path: Path) -> Run:
@@ -22,6 +21,15 @@ def open_run(path: Path) -> Run:
     run = api.open(path)
     opened.append(run)
     return run
+
+
+def open_new(run: Run, source: str, settings: dict[str, Any]) -> Source:
+    """Open new rows like those of a run, or as the settings say."""
+    from shoal.rows import open_source
+    from shoal.settings import SETTINGS
+
+    given = {name: SETTINGS[name].parse(value) for name, value in settings.items()}
+    return run.model.open(open_source(source, **given) if given else source)
 
 
 def find_damage() -> ShoalError | None:
@@ -63,15 +71,14 @@ def layer_facts(run: Run) -> list[dict[str, Any]]:
 def print_layers(run: Run) -> None:
     """Print the table of layers and the advice."""
     facts = layer_facts(run)
+    names = ("layer", "K", "excess", "stability", "largest", "median", "smallest")
     lines = [
         [
-            f"{fact['layer']}{' primary' if fact['primary'] else ''}{' weak' * fact['weak']}",
-            *(number(fact[name]) for name in ("k", "excess", "stability")),
-            *(number(fact[name]) for name in ("largest", "median", "smallest")),
+            f"{fact['layer']}{' primary' * fact['primary']}{' weak' * fact['weak']}",
+            *(fact[name.lower()] for name in names[1:]),
         ]
         for fact in facts
     ]
-    names = ("layer", "K", "excess", "stability", "largest", "median", "smallest")
     primary = next((at for at, fact in enumerate(facts) if fact["primary"]), None)
     of = f", a sample of {run.sample_of:,} rows" if run.sample_of else ""
     print_table(f"Layers of {run.path}{of}", names, lines, primary)
@@ -94,7 +101,7 @@ def layer_notes(run: Run) -> list[str]:
         return [*run.advice.sentences, more, *(f"To cut the tree anyway: {cut}" for cut in cuts)]
     if any(layer.weak for layer in run.layers):
         return [
-            "weak: the last splits of this layer are barely clearer than chance. Inspect its "
-            "clusters before relying on them."
+            "Weak layers: their last splits are barely clearer than chance. Inspect their clusters "
+            "before relying on them."
         ]
     return []
