@@ -10,7 +10,7 @@ from shoal.errors import SettingError
 from shoal.keywords import ClusterKeywords, FitKeywords, SourceKeywords
 from shoal.plots import Plots
 from shoal.quality import quality_tables
-from shoal.rows.cluster_rows import READING, cluster_settings
+from shoal.rows.options import READING, cluster_settings
 from shoal.settings import SETTINGS, fit_settings
 
 WITH_SETTINGS = [

@@ -21,8 +21,8 @@ from shoal.keywords import ClusterKeywords, explicit
 from shoal.prediction import Prediction, joined
 from shoal.progress import Progress, default_progress, in_notebook
 from shoal.rows import Source
-from shoal.rows.cluster_rows import cluster_settings
 from shoal.rows.memory_budget import promised
+from shoal.rows.options import cluster_settings
 from shoal.settings import FitSettings
 from shoal.storage import RunFolder, as_place
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from shoal.errors import InputError, RunError, ShoalError
 from shoal.rows import Source, Taken, open_source
-from shoal.rows.cluster_rows import READING
+from shoal.rows.options import READING
 from shoal.rows.tables.schema import Schema
 from shoal.rows.vectors_with_images import (
     check_pictures,

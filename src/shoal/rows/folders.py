@@ -33,9 +33,9 @@ from shoal.rows.handles import head_of
 from shoal.rows.images.formats import READ, extension_of
 from shoal.rows.images.listing import Found, walk
 from shoal.rows.kinds import count_kinds, counted, extension, kind_of_file, of_kinds
+from shoal.rows.label_files import is_beside, labels_beside
 from shoal.rows.options import SourceOptions
 from shoal.rows.pickles import convert_pickles
-from shoal.rows.sibling_labels import is_beside, labels_beside
 from shoal.rows.tables.parquet_files import parquet_schema
 from shoal.storage import map_requests
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from shoal.errors import InputError, SourceError
 from shoal.rows.arrays.array import memory_store
-from shoal.rows.arrays.array_choice import lengths_of
+from shoal.rows.arrays.array_choice import find_labels, lengths_of
 from shoal.rows.arrays.hdf5 import MAGIC
 from shoal.rows.arrays.idx import idx_store, is_idx
 from shoal.rows.arrays.matlab import is_matlab, open_matlab
@@ -36,12 +36,10 @@ from shoal.rows.images.listing import read_list
 from shoal.rows.images.tiff_pictures import Pages
 from shoal.rows.in_memory import as_openable
 from shoal.rows.kinds import OPTIONAL, kind_of_file
-from shoal.rows.label_files import LabelFiles
-from shoal.rows.label_names import find_labels
+from shoal.rows.label_files import LabelFiles, labels_beside, with_labels_beside
 from shoal.rows.options import SourceOptions
 from shoal.rows.patterns import expand, has_wildcard, is_pattern
 from shoal.rows.pickles import is_pickle, refuse_pickle
-from shoal.rows.sibling_labels import labels_beside, with_labels_beside
 from shoal.rows.store import InflatedStore, Store
 from shoal.rows.tables.csv_file import open_csv
 from shoal.rows.tables.frames import FRAME, is_frame, open_frame

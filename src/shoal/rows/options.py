@@ -1,7 +1,8 @@
-"""The options for opening a source."""
+"""The options for opening a source, and those of a fit that one of a cluster takes over."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -16,6 +17,7 @@ from shoal.rows.images.tiff_pictures import Pages
 from shoal.rows.store import Store
 from shoal.rows.tables.schema import Schema
 from shoal.rows.tables.selection import Picked
+from shoal.settings import FitSettings, fit_settings
 
 
 @dataclass(frozen=True)
@@ -62,3 +64,33 @@ class SourceOptions:
         for name, value in given.items():
             if value is not None:
                 raise InputError(f"--{name.rstrip('_')} {value} does not apply to {label}")
+
+
+READING = (
+    "as_",
+    "key",
+    "shape",
+    "dtype",
+    "columns",
+    "leave_out",
+    "categories",
+    "pages",
+    "images",
+)
+"""Settings for reading rows."""
+
+_OF_OTHERS = ("sample", "previous", "added", "constraints")
+
+
+def cluster_settings(run: Any, stored: Mapping[str, Any], given: Mapping[str, Any]) -> FitSettings:
+    for name in (*READING, *_OF_OTHERS):
+        if given.get(name) is not None:
+            flag = "--" + name.strip("_").replace("_", "-")
+            why = (
+                f"its rows are read as in {run}"
+                if name in READING
+                else "it is for fits of all rows"
+            )
+            raise InputError(f"{flag} cannot be given with a cluster: {why}")
+    kept = {name: stored.get(name) for name in (*READING, "features")}
+    return fit_settings(**{**kept, **{k: v for k, v in given.items() if v is not None}})

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from shoal.rows import Batch, Source, remarks_of
 from shoal.rows.arrays.scale import sample_values
-from shoal.rows.source_files import origins
+from shoal.rows.handles import origins
 from shoal.rows.vectors_with_images import pictures_of
 from shoal.stages.base import (
     Context,

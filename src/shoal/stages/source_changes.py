@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from shoal.errors import RunError
 from shoal.rows import Source
+from shoal.rows.handles import origins
 from shoal.rows.images.encoded import EncodedSource
-from shoal.rows.source_files import origins
 from shoal.stages.base import Shards
 from shoal.stages.result import Result
 from shoal.storage import StageFolder, read_json, read_npy

@@ -8,14 +8,14 @@ from concurrent.futures import ThreadPoolExecutor
 import h5py
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 from tests.rows.opened import opened_under
 
 from shoal.errors import InputError, SourceError
 from shoal.rows import Source, open_source, thumbnails
-from shoal.rows.arrays import hdf5
-from shoal.rows.arrays.hdf5 import Hdf5Rows
-from shoal.rows.arrays.hdf5_files import CACHE_BYTES
+from shoal.rows.arrays.hdf5 import CACHE_BYTES, FIXED_COPIES, VARIABLE_COPIES, Hdf5Rows, cell_bytes
 from shoal.rows.memory_budget import FileBudget, MemoryBudget, ReadCache, memory_need
 from shoal.rows.store import FileStore
 
@@ -181,7 +181,7 @@ def test_a_cell_that_there_is_no_room_for_is_not_read(tmp_path, monkeypatch, kin
             rows[row] = np.frombuffer(cell, np.uint8) if kind == "variable" else np.void(cell)
     reading = open_source(tmp_path / "x.h5")
     assert not reading.read(0, 12).bad
-    monkeypatch.setattr(hdf5, "FILES", FileBudget(1 << 20, MemoryBudget(4 << 20)))
+    monkeypatch.setattr("shoal.rows.arrays.hdf5.FILES", FileBudget(1 << 20, MemoryBudget(4 << 20)))
     if kind == "fixed":
         with pytest.raises(SourceError, match="reading the cell takes 5 MiB of memory, more than"):
             open_source(tmp_path / "x.h5")
@@ -204,3 +204,62 @@ def test_a_chunk_that_is_unpacked_whole_is_in_the_plan_or_refused(tmp_path, monk
         open_source(path)
     plain = write(tmp_path / "y.h5", chunks=(30, 12, 10, 3))  # is read in place, not as a whole
     assert open_source(plain).store.chunk == 0
+
+
+CELL_WAYS = {
+    "contiguous": {},
+    "chunked": {"chunks": (4,)},
+    "gzip": {"chunks": (4,), "compression": "gzip", "shuffle": True},
+    "lzf": {"chunks": (4,), "compression": "lzf"},
+}
+LENGTHS = [1, 0, 70_000, 3, 5, 0, 8, 2, 9, 11]
+
+
+def counted(path, low=0, high=10):
+    with h5py.File(path) as file, path.open("rb") as stream:
+        return cell_bytes(file["x"], low, high, stream).tolist()
+
+
+@pytest.mark.parametrize("way", CELL_WAYS)
+@pytest.mark.parametrize("userblock", [0, 1024])
+def test_cells_of_variable_length_tell_theirs_unread(tmp_path, way, userblock):
+    path = tmp_path / "x.h5"
+    with h5py.File(path, "w", userblock_size=userblock) as file:
+        kind = h5py.vlen_dtype(np.uint16)
+        rows = file.create_dataset("x", (len(LENGTHS),), kind, **CELL_WAYS[way])
+        for row, length in enumerate(LENGTHS):
+            if length:
+                rows[row] = np.zeros(length, np.uint16)
+    expected = [2 * VARIABLE_COPIES * length for length in LENGTHS]
+    assert counted(path) == expected
+    assert counted(path, 3, 9) == expected[3:9]
+
+
+def test_cells_that_nobody_wrote_are_empty(tmp_path):
+    for options in CELL_WAYS.values():
+        path = tmp_path / "x.h5"
+        with h5py.File(path, "w") as file:
+            file.create_dataset("x", (10,), h5py.vlen_dtype(np.uint8), **options)
+        assert counted(path) == [0] * 10
+
+
+TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0"))
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    st.lists(
+        st.text(st.characters(codec="utf-8", exclude_characters="\0")), min_size=10, max_size=10
+    )
+)
+def test_texts_tell_their_bytes(tmp_path_factory, texts):
+    path = tmp_path_factory.mktemp("texts") / "x.h5"
+    with h5py.File(path, "w") as file:
+        file.create_dataset("x", data=texts, dtype=h5py.string_dtype())
+    assert counted(path) == [VARIABLE_COPIES * len(text.encode()) for text in texts]
+
+
+def test_blocks_of_fixed_length(tmp_path):
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file.create_dataset("x", (10,), "V700")
+    assert counted(tmp_path / "x.h5", 2, 4) == [FIXED_COPIES * 700] * 2

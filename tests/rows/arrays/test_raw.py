@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shoal.cli.truth import read_truth
 from shoal.errors import InputError, SourceError
 from shoal.rows import open_source
 from shoal.rows.arrays.raw import fitting_shapes
@@ -68,3 +69,79 @@ def test_what_is_not_said_or_wrong_is_asked_for(tmp_path):
 def test_suggested_shapes_do_fit(size, itemsize):
     for shape in fitting_shapes(size, (16, 16, 3), itemsize):
         assert size % (np.prod(shape) * itemsize) == 0
+
+
+COUNT = 60
+
+
+@pytest.fixture
+def images():
+    return np.random.default_rng(0).integers(0, 256, (COUNT, 32, 32, 3), np.uint8)
+
+
+def records(images, *labels):
+    flat = images.transpose(0, 3, 1, 2).reshape(len(images), -1)
+    return np.concatenate([*(np.uint8(label)[:, None] for label in labels), flat], 1)
+
+
+def test_cifar_10_is_known_by_its_records(tmp_path, images):
+    labels = np.random.default_rng(1).integers(0, 10, COUNT)
+    stored = records(images, labels)
+    stored[:40].tofile(tmp_path / "data_batch_2.bin")
+    stored[40:].tofile(tmp_path / "data_batch_10.bin")
+    one = open_source(tmp_path / "data_batch_2.bin")
+    assert np.array_equal(one.read(0, 40).data, images[:40])
+    assert np.array_equal(one.labels(), labels[:40])
+    every = open_source(f"{tmp_path}/data_batch_*.bin")
+    assert np.array_equal(every.read(35, COUNT).data, images[35:])
+    names = ["airplane", "car", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
+    (tmp_path / "batches.meta.txt").write_text("\n".join([*names, "", ""]))
+    truth = read_truth("labels", open_source(f"{tmp_path}/data_batch_*.bin"))
+    assert [truth.names[c] for c in truth.classes] == [names[label] for label in labels]
+
+
+def test_cifar_100_has_two_labels(tmp_path, images):
+    coarse, fine = np.arange(COUNT) % 20, np.arange(COUNT) % 100
+    records(images, coarse, fine).tofile(tmp_path / "train.bin")
+    source = open_source(tmp_path / "train.bin")
+    assert np.array_equal(source.read(0, COUNT).data, images)
+    assert np.array_equal(source.labels(), fine)
+    assert np.array_equal(source.labels("coarse"), coarse)
+    with pytest.raises(InputError, match="give coarse or fine"):
+        source.labels("nope")
+
+
+def test_stl_10_is_stored_by_columns_with_labels_beside(tmp_path):
+    images = np.random.default_rng(0).integers(0, 256, (5, 96, 96, 3), np.uint8)
+    images.transpose(0, 3, 2, 1).tofile(tmp_path / "train_X.bin")
+    images[:2].transpose(0, 3, 2, 1).tofile(tmp_path / "unlabeled_X.bin")
+    np.array([1, 10, 2, 1, 3], np.uint8).tofile(tmp_path / "train_y.bin")
+    source = open_source(f"{tmp_path}/*_X.bin")
+    assert source.typical_size == (96, 96)
+    assert np.array_equal(source.read_original(4), images[4])
+    assert source.labels() == ["1", "10", "2", "1", "3", None, None]
+    (tmp_path / "class_names.txt").write_text("\n".join("abcdefghij"))
+    assert source.labels()[:3] == ["a", "j", "b"]
+    (tmp_path / "train_y.bin").write_bytes(b"\1")
+    with pytest.raises(InputError, match="has 1 labels, but there are 5 images"):
+        source.labels()
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        np.random.default_rng(2).integers(0, 256, 3073 * 30, np.uint8),
+        np.zeros(3073 * 30, np.uint8),
+        np.zeros(3073, np.uint8),
+        np.zeros(3074 * 30 - 1, np.uint8),
+    ],
+)
+def test_other_bytes_are_not_taken_for_records(tmp_path, stored):
+    stored.tofile(tmp_path / "x.bin")
+    with pytest.raises(SourceError, match="--shape"):
+        open_source(tmp_path / "x.bin")
+
+
+def test_a_shape_that_is_asked_for_goes_before(tmp_path, images):
+    records(images, np.arange(COUNT) % 10).tofile(tmp_path / "x.bin")
+    assert open_source(tmp_path / "x.bin", shape=(3073,)).kind == "vectors"

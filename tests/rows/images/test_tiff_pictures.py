@@ -7,7 +7,7 @@ from PIL import Image
 
 from shoal.errors import SourceError
 from shoal.rows.images import tiff
-from shoal.rows.images.samples import read_samples
+from shoal.rows.images.tiff_pages import read_samples
 from shoal.rows.images.tiff_pictures import find_pictures
 
 

@@ -17,14 +17,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.errors import InputError
-from shoal.rows.arrays.array_choice import Stored, can_be_rows, choose_array, lengths_of
-from shoal.rows.arrays.hdf5 import Hdf5Rows, chunk_bytes, load_dataset
-from shoal.rows.arrays.hdf5_files import open_hdf5
+from shoal.rows.arrays.array_choice import (
+    Stored,
+    can_be_rows,
+    choose_array,
+    find_labels,
+    lengths_of,
+)
+from shoal.rows.arrays.hdf5 import Hdf5Rows, chunk_bytes, load_dataset, open_hdf5
 from shoal.rows.arrays.views import RowView
 from shoal.rows.base import Source
 from shoal.rows.handles import fresh_path, head_of, readable
 from shoal.rows.label_files import LabelFiles
-from shoal.rows.label_names import find_labels
 from shoal.rows.memory_budget import ReadCache, refuse
 from shoal.rows.options import SourceOptions
 from shoal.rows.store import Store, inflated, part_of

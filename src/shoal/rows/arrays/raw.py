@@ -1,17 +1,26 @@
-"""Raw binary rows of a given shape and dtype: one file, or a folder of shards."""
+"""Raw binary rows of a given shape and dtype, and those of CIFAR-10, CIFAR-100 and STL-10.
+
+Layouts: https://www.cs.toronto.edu/~kriz/cifar.html and https://cs.stanford.edu/~acoates/stl10/
+"""
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from shoal.errors import InputError, SourceError
 from shoal.rows.arrays.pixels import show
+from shoal.rows.arrays.views import RowView, axes_to_image
+from shoal.rows.base import LabelValues, Source
 from shoal.rows.handles import readable
+from shoal.rows.options import SourceOptions
 from shoal.rows.store import FileStore, part_of
 from shoal.storage import is_remote
 
@@ -69,3 +78,145 @@ def fitting_shapes(size: int, shape: tuple[int, ...], itemsize: int) -> list[tup
     wanted = np.log(np.prod(shape))
     fits.sort(key=lambda s: abs(np.log(np.prod(s)) - wanted))
     return [s[:2] if s[2] == 1 else s for s in fits[:4]]
+
+
+_JUDGED_ROWS = 200
+_READ_ROWS = 4096
+_STL_IMAGES = re.compile(r"(.*)_X(\.bin)", re.IGNORECASE)
+_STL_LABELS = re.compile(r".*_y\.bin", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class RecordSet:
+    name: str
+    classes: tuple[int, ...]  # number of classes of the label in each of the first bytes
+    shape: tuple[int, int, int]  # of the image that follows, as stored
+    order: str
+    keys: tuple[str, ...]  # names of the labels
+    # files with class names beside the records, for each label; the last label is the default
+    names: tuple[str, ...]
+
+    @property
+    def size(self) -> int:
+        return len(self.classes) + math.prod(self.shape)
+
+
+SETS = (
+    RecordSet("CIFAR-10", (10,), (3, 32, 32), "CHW", ("label",), ("batches.meta.txt",)),
+    RecordSet(
+        "CIFAR-100",
+        (20, 100),
+        (3, 32, 32),
+        "CHW",
+        ("coarse", "fine"),
+        ("coarse_label_names.txt", "fine_label_names.txt"),
+    ),
+)
+STL10 = RecordSet("STL-10", (), (3, 96, 96), "CWH", ("label",), ("class_names.txt",))
+
+
+@dataclass(frozen=True)
+class RecordLabels:
+    records: FileStore  # as rows of bytes
+    known: RecordSet
+
+    @property
+    def origin(self) -> str:
+        return f"{self.known.keys[-1]} in each record"
+
+    def read(self, source: Source, key: str | None = None) -> LabelValues:
+        """Read the labels of all records: the last one of each, or that named `key`."""
+        keys = self.known.keys
+        if key is not None and key not in keys:
+            raise InputError(f"the records have no label {key}: give {' or '.join(keys)}")
+        at = keys.index(key) if key else len(keys) - 1
+        n_rows = self.records.n_rows
+        values = [
+            self.records.read(start, min(start + _READ_ROWS, n_rows)).data[:, at].copy()
+            for start in range(0, n_rows, _READ_ROWS)
+        ]
+        codes = np.concatenate(values)
+        return _names_of(codes, self.records.parts[0].path, self.known.names[at]) or codes
+
+
+@dataclass(frozen=True)
+class FilesOfLabels:
+    """A file with one byte per label for each file of images; None for files without labels."""
+
+    paths: tuple[Path | None, ...]
+    counts: tuple[int, ...]  # number of images in each file
+
+    @property
+    def origin(self) -> str:
+        return " and ".join(path.name for path in self.paths if path is not None)
+
+    def read(self, source: Source, key: str | None = None) -> LabelValues:
+        found: list[str | None] = []
+        for path, count in zip(self.paths, self.counts, strict=True):
+            found += [None] * count if path is None else list(map(str, _bytes_of(path, count)))
+        return found
+
+
+def _bytes_of(path: Path, count: int) -> Sequence[int] | Sequence[str]:
+    values = np.frombuffer(path.read_bytes(), np.uint8)
+    if len(values) != count:
+        raise InputError(f"{path} has {len(values):,} labels, but there are {count:,} images")
+    return _names_of(values - np.uint8(1), path, STL10.names[0]) or values.tolist()
+
+
+def _names_of(codes: NDArray[np.uint8], beside: Path, file: str) -> list[str] | None:
+    """Return the class names from a file beside the records; None without a matching file."""
+    path = beside.parent / file
+    if is_remote(path) or not path.is_file():
+        return None
+    lines = path.read_text("utf-8", "replace").splitlines()
+    names = [line.strip() for line in lines if line.strip()]
+    if len(set(names)) < len(names) or len(names) <= int(codes.max(initial=0)):
+        return None
+    return [names[code] for code in codes.tolist()]
+
+
+def open_records(paths: Sequence[Path], label: str, options: SourceOptions) -> Source | None:
+    """Open the files of a data set with a known layout; None for other files."""
+    if options.shape is not None or options.dtype is not None:
+        return None
+    stl = [path for path in paths if _STL_IMAGES.fullmatch(path.name)]
+    if stl and all(path in stl or _STL_LABELS.fullmatch(path.name) for path in paths):
+        return _open_stl(stl, label, options)
+    for known in SETS:
+        try:
+            records = raw_store(paths, (known.size,), "uint8")
+        except SourceError:
+            continue
+        if _has_labels(records, known):
+            view = RowView(
+                records, axes_to_image(known.order), skip=len(known.classes), part_shape=known.shape
+            )
+            label += f", records in the layout of {known.name}"
+            return options.array(view, label, RecordLabels(records, known))
+    return None
+
+
+def _has_labels(records: FileStore, known: RecordSet) -> bool:
+    """Return whether the first bytes of sampled records can be labels, and vary."""
+    rows = np.unique(np.linspace(0, records.n_rows - 1, _JUDGED_ROWS).astype(int)).tolist()
+    if len(rows) < 2:
+        return False
+    found = np.stack([records.read(row, row + 1).data[0, : len(known.classes)] for row in rows])
+    few = (found < np.array(known.classes)).all()
+    # the dark corner of a picture would be 0 nearly everywhere
+    return bool(few and all(np.bincount(column).max() < 0.6 * len(rows) for column in found.T))
+
+
+def _open_stl(paths: Sequence[Path], label: str, options: SourceOptions) -> Source | None:
+    try:
+        store = raw_store(paths, STL10.shape, "uint8")
+    except SourceError:
+        return None
+    files = [path.with_name(_STL_IMAGES.sub(r"\1_y\2", path.name)) for path in paths]
+    there = tuple(path if path.is_file() else None for path in files)
+    labels = (
+        FilesOfLabels(there, tuple(part.n_rows for part in store.parts)) if any(there) else None
+    )
+    view = RowView(store, axes_to_image(STL10.order))
+    return options.array(view, f"{label}, images as those of {STL10.name}", labels)

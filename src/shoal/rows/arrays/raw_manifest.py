@@ -10,8 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from shoal.errors import InputError, SourceError
-from shoal.rows.arrays.raw import parse_dtype, raw_store
-from shoal.rows.arrays.records import open_records
+from shoal.rows.arrays.raw import open_records, parse_dtype, raw_store
 from shoal.rows.arrays.views import RowView, axes_to_image
 from shoal.rows.base import Source
 from shoal.rows.handles import head_of, readable

@@ -33,9 +33,8 @@ from shoal.rows.images.raster import (
     reduction,
     samples_as_pixels,
 )
-from shoal.rows.images.samples import check_samples, read_samples, samples_size
 from shoal.rows.images.tiff import Directory, is_tiff, open_tiff, reader
-from shoal.rows.images.tiff_pages import extract
+from shoal.rows.images.tiff_pages import check_samples, extract, read_samples, samples_size
 from shoal.rows.images.tiff_pictures import find_pictures
 
 AS_IT_IS = ImageRequest()

@@ -34,8 +34,8 @@ from shoal.rows.images.formats import (
 )
 from shoal.rows.images.opacity import BLACK, WHITE, choose_background, is_opacity
 from shoal.rows.images.raster import USUAL, Reading, extremes, picture_extremes
-from shoal.rows.images.samples import check_samples, read_samples, samples_size
 from shoal.rows.images.tiff import is_tiff
+from shoal.rows.images.tiff_pages import check_samples, read_samples, samples_size
 
 # Images sampled first, images sampled in all, and about how many bytes of them.
 _FIRST, _MOST, _MOST_BYTES = 32, 500, 1 << 28

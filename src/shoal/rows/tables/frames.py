@@ -18,9 +18,9 @@ from shoal.rows.base import Source
 from shoal.rows.in_memory import encoded_picture
 from shoal.rows.options import SourceOptions
 from shoal.rows.store import check_range
+from shoal.rows.tables.cell_arrays import is_list
 from shoal.rows.tables.cells import plain_names
 from shoal.rows.tables.image_columns import open_typed
-from shoal.rows.tables.lists import is_list
 from shoal.rows.tables.opened import OpenedTable
 from shoal.rows.tables.sniff import unique
 from shoal.rows.tables.table import Cells, Piece, selected

@@ -25,8 +25,8 @@ from shoal.rows.images.listing import are_images, path_column
 from shoal.rows.kinds import OPTIONAL
 from shoal.rows.memory_budget import FILES, MemoryNeed, memory_need
 from shoal.rows.options import SourceOptions
+from shoal.rows.tables.cell_arrays import find_embedding, is_list
 from shoal.rows.tables.cells import is_text_type, one_array, plain
-from shoal.rows.tables.lists import find_embedding, is_list
 from shoal.rows.tables.open_table import open_table
 from shoal.rows.tables.opened import OpenedTable
 from shoal.rows.tables.selection import Picked

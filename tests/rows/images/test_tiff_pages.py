@@ -10,8 +10,7 @@ import tifffile
 from shoal.errors import SourceError
 from shoal.rows.images import tiff
 from shoal.rows.images.decode import decode, measure
-from shoal.rows.images.samples import _unpack_bits, read_samples
-from shoal.rows.images.tiff_pages import extract
+from shoal.rows.images.tiff_pages import _unpack_bits, extract, read_samples
 
 RANDOM = np.random.default_rng(0)
 BANDS = {"photometric": "minisblack", "planarconfig": "contig"}
