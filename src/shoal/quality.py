@@ -11,7 +11,7 @@ from shoal.errors import InputError, SourceError
 from shoal.features.content import is_drawing
 from shoal.keywords import SourceKeywords, explicit
 from shoal.progress import Progress, default_progress
-from shoal.rows import Encoded, ImageSource, Source, open_source
+from shoal.rows import EncodedSource, ImageSource, Source, open_source
 from shoal.rows.images.decode import measure
 from shoal.rows.vectors_with_images import pictures_of
 from shoal.settings import available_cores
@@ -86,7 +86,9 @@ def _measured(source: Source, start: int, stop: int, progress: Progress) -> list
 def _measure(source: ImageSource, row: int) -> dict[str, Any]:
     try:
         picture = source.read_original(row, SIDE)
-        height, width = measure(source.encoded(row)) if isinstance(source, Encoded) else (0, 0)
+        height, width = (
+            measure(source.encoded(row)) if isinstance(source, EncodedSource) else (0, 0)
+        )
     except SourceError:
         return {"notes": "unreadable"}
     if not height:

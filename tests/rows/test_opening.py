@@ -10,7 +10,15 @@ from shoal.rows import Source, open_source, opening
 
 
 def test_names_are_listed_by_hand():
-    expected = ["Batch", "Encoded", "ImageRequest", "ImageSource", "Kind", "LabelValues", "Source"]
+    expected = [
+        "Batch",
+        "EncodedSource",
+        "ImageRequest",
+        "ImageSource",
+        "Kind",
+        "LabelValues",
+        "Source",
+    ]
     expected += ["Taken", "as_requested", "draw_rows", "draw_sample", "of_taken", "open_source"]
     expected += ["read_label_file", "remarks_of", "some_images", "thumbnails"]
     assert rows.__all__ == expected

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.errors import InputError, SourceError
-from shoal.rows import Encoded, ImageRequest, ImageSource, Source, as_requested
+from shoal.rows import EncodedSource, ImageRequest, ImageSource, Source, as_requested
 from shoal.rows.images.decode import measure
 
 # Height and width that pictures are compared at. At 48 as many planted copies were found, a third
@@ -50,13 +50,13 @@ class Rows:
         """Return the file of a row, None where it is part of a larger one."""
         at, inner = self.owner(row)
         source = self.sources[at]
-        return source.path(inner) if isinstance(source, Encoded) else None
+        return source.path(inner) if isinstance(source, EncodedSource) else None
 
     def size(self, row: int) -> tuple[int, int]:
         """Return pixels and bytes of a row as stored, 0 where they cannot be read."""
         at, inner = self.owner(row)
         source = self.sources[at]
-        if not isinstance(source, Encoded):
+        if not isinstance(source, EncodedSource):
             return int(np.prod(source.shape[:2])), 0
         try:
             data = source.encoded(inner)
@@ -69,7 +69,7 @@ class Rows:
         """Return a digest of a row's pixels in their own size."""
         at, inner = self.owner(row)
         source, known = self.sources[at], None
-        if isinstance(source, Encoded):
+        if isinstance(source, EncodedSource):
             known = hashlib.blake2b(source.encoded(inner), digest_size=16).hexdigest()
             if known in self._contents:
                 return self._contents[known]

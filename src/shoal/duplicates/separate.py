@@ -12,7 +12,7 @@ from typing import Any
 
 from shoal.duplicates.find import Duplicates
 from shoal.errors import InputError
-from shoal.rows import Encoded
+from shoal.rows import EncodedSource
 from shoal.rows.images.formats import is_image_name
 from shoal.storage import read_json, write_json
 
@@ -52,7 +52,7 @@ def keep_one(found: Duplicates, folder: Path) -> Separated:
     if len(found.rows.sources) == 2:
         raise InputError("--keep-one works on one source: leave --against out")
     source = found.rows.sources[0]
-    if not isinstance(source, Encoded):
+    if not isinstance(source, EncodedSource):
         raise InputError("--keep-one writes image files, but these rows are not images")
     copies = {line["row"] for line in found.table.to_pylist() if line["kind"] != "kept"}
     names: Sequence[str | None] = source.names(0, source.n_rows) or [None] * source.n_rows
@@ -65,7 +65,7 @@ def keep_one(found: Duplicates, folder: Path) -> Separated:
 
 
 def _carry_out(
-    folder: Path, action: str, files: list[tuple[Any, Path]], source: Encoded | None = None
+    folder: Path, action: str, files: list[tuple[Any, Path]], source: EncodedSource | None = None
 ) -> Separated:
     if folder.exists() and any(folder.iterdir()):
         raise InputError(

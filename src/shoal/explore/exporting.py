@@ -23,7 +23,7 @@ from shoal.export.base import cluster_folder
 from shoal.export.datasets import DATASETS
 from shoal.export.plan import Action, free_name, safe_name
 from shoal.export.tables import write_labels
-from shoal.rows import Encoded
+from shoal.rows import EncodedSource
 
 FORMS = ("csv", "spreadsheet", "parquet", "folders", *DATASETS, "sheet")
 LEFT_OUT = "left-out.txt"
@@ -131,7 +131,7 @@ def _folders(explorer: Explorer, rows: Ordered, k: int | None, stem: str, form: 
 def _image(explorer: Explorer, row: int, name: str | None) -> tuple[str, bytes]:
     """Return an image's file name and bytes: the file itself, or else a PNG."""
     source = pictures_of(explorer).source
-    if isinstance(source, Encoded):
+    if isinstance(source, EncodedSource):
         return safe_name(source.file_name(row, name)), source.encoded(row)
     return f"{row}.png", encoded(source.read_original(row), lossless=True)[0]
 

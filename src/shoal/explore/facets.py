@@ -21,7 +21,7 @@ from scipy.ndimage import laplace
 from shoal.errors import InputError, ShoalError
 from shoal.explore.cuts import Cut
 from shoal.explore.metadata import Column, Metadata, make_metadata
-from shoal.rows import Encoded
+from shoal.rows import EncodedSource
 
 if TYPE_CHECKING:
     from shoal.explore.explorer import Explorer
@@ -87,7 +87,7 @@ class Facets:
         for row in range(n_rows):
             facts: dict[str, Any] = {}
             try:
-                if isinstance(source, Encoded):
+                if isinstance(source, EncodedSource):
                     facts = header(source.encoded(row))
                 tile = pictures.tiles([row], pictures.side)
                 facts |= seen(tile[0])

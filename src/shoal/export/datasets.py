@@ -17,7 +17,7 @@ from PIL import Image
 
 from shoal.export.base import cluster_folder
 from shoal.export.plan import Action
-from shoal.rows import Encoded, ImageSource, Source
+from shoal.rows import EncodedSource, ImageSource, Source
 
 Described = Callable[[Source, str, Sequence[Action], Mapping[int, str]], dict[str, str]]
 
@@ -54,7 +54,7 @@ def coco(
 
 
 def _size(source: Source, row: int) -> tuple[int, int]:
-    if isinstance(source, Encoded):
+    if isinstance(source, EncodedSource):
         try:
             with Image.open(io.BytesIO(source.encoded(row))) as opened:
                 return opened.size

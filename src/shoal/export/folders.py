@@ -29,7 +29,7 @@ from shoal.export.manifest import (
 from shoal.export.plan import Action, Mode, plan_actions
 from shoal.fitted_run import FittedRun
 from shoal.keywords import LabelKeywords
-from shoal.rows import Encoded, ImageSource, Source
+from shoal.rows import EncodedSource, ImageSource, Source
 from shoal.rows.arrays.pixels import to_channels
 from shoal.storage import fingerprint, is_remote, write_bytes
 from shoal.storage.nofollow import delete_file, open_folder
@@ -269,7 +269,7 @@ def _move_to_free(temporary: str, target: Path, folder: int) -> None:
 
 
 def _bytes(source: Source, row: int) -> bytes:
-    if isinstance(source, Encoded):
+    if isinstance(source, EncodedSource):
         return source.encoded(row)
     from PIL import Image
 

@@ -12,7 +12,7 @@ from shoal.errors import InputError
 from shoal.export.base import cluster_folder
 from shoal.fitted_run import FittedRun
 from shoal.keywords import LabelKeywords
-from shoal.rows import Encoded, ImageSource, Source
+from shoal.rows import EncodedSource, ImageSource, Source
 from shoal.storage import is_remote
 
 Mode = Literal["copy", "symlink", "hardlink"]
@@ -51,7 +51,7 @@ def plan_actions(run: FittedRun, mode: Mode, **cut: Unpack[LabelKeywords]) -> li
         raise InputError(
             f"{source.description} are not images, as this export needs: give --as csv or parquet"
         )
-    filed = isinstance(source, Encoded) and source.path(0) is not None
+    filed = isinstance(source, EncodedSource) and source.path(0) is not None
     if mode not in MODES:
         raise InputError(f"--mode must be one of {', '.join(MODES)}; got {mode}")
     if mode != "copy" and not filed:
@@ -85,10 +85,10 @@ def _actions(run: FittedRun, source: Source, **cut: Unpack[LabelKeywords]) -> It
 
 
 def _origin(source: Source, row: int, name: str | None, width: int) -> tuple[str | None, str]:
-    path = source.path(row) if isinstance(source, Encoded) else None
+    path = source.path(row) if isinstance(source, EncodedSource) else None
     if path is not None and not is_remote(path):
         return os.path.abspath(path), safe_name(path.name)
-    if isinstance(source, Encoded):
+    if isinstance(source, EncodedSource):
         return None, safe_name(source.file_name(row, name))
     return None, f"row-{row:0{width}d}.png"
 

@@ -7,7 +7,6 @@ options that do not apply to them.
 from shoal.core.image_request import ImageRequest
 from shoal.rows.base import (
     Batch,
-    Encoded,
     ImageSource,
     Kind,
     LabelValues,
@@ -15,6 +14,7 @@ from shoal.rows.base import (
     as_requested,
     remarks_of,
 )
+from shoal.rows.images.encoded import EncodedSource
 from shoal.rows.label_files import of_taken, read_label_file
 from shoal.rows.opening import open_source
 from shoal.rows.taken import Taken, draw_rows, draw_sample
@@ -22,7 +22,7 @@ from shoal.rows.thumbnails import some_images, thumbnails
 
 __all__ = [
     "Batch",
-    "Encoded",
+    "EncodedSource",
     "ImageRequest",
     "ImageSource",
     "Kind",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from textwrap import shorten
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, runtime_checkable
 
@@ -185,28 +184,8 @@ class Labels(Protocol):
         """Read the labels of the rows of `source`; None without labels."""
 
 
-@runtime_checkable
-class Encoded(Protocol):
-    """A source whose rows are image files, or image files within larger files."""
-
-    def path(self, row: int) -> Path | None:
-        """Return the file of a row, None where it is part of a larger one."""
-
-    def file_name(self, row: int, name: str | None) -> str:
-        """Return a file name, with an extension, for a row called `name`."""
-
-    def encoded(self, row: int) -> bytes:
-        """Return the bytes of one image as stored."""
-
-
 def as_requested(source: Source, request: ImageRequest | None) -> Source:
-    """Return the rows of a source in the size that an encoder requests; None changes nothing.
-
-    Raises
-    ------
-    InputError
-        When the rows are not images.
-    """
+    """Return the images of a source in the size that an encoder requests; None changes nothing."""
     if request is None:
         return source
     if source.kind != "images" or not isinstance(source, ImageSource):

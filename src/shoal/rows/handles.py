@@ -89,17 +89,23 @@ class Stamped:
             raise SourceError("the file changed after it was opened")
 
 
+def digest_of(parts: Iterable[Any]) -> str:
+    """Hash some bytes or buffers, one after the other, for a fingerprint."""
+    digest = hashlib.blake2b(digest_size=16)
+    for part in parts:
+        digest.update(part)
+    return digest.hexdigest()
+
+
 def file_facts(files: Iterable[Stamped]) -> dict[str, Any]:
     """Return facts about files for a fingerprint: JSON-able, short for any number of files."""
     stamps = [(file.path.name, file.size, file.mtime_ns) for file in files]
-    digest = hashlib.blake2b(digest_size=16)
-    for stamp in stamps:
-        digest.update(repr(stamp).encode("utf-8", "surrogateescape"))
+    texts = (repr(stamp).encode("utf-8", "surrogateescape") for stamp in stamps)
     return {
         "files": len(stamps),
         "bytes": sum(size for _, size, _ in stamps),
         "latest_ns": max((time for *_, time in stamps), default=0),
-        "hash": digest.hexdigest(),
+        "hash": digest_of(texts),
     }
 
 

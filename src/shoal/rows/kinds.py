@@ -26,8 +26,7 @@ class Foreign:
     extensions: tuple[str, ...]  # in lower case, with the dot
     # (position, bytes) that such a file has; one of them is enough
     magic: tuple[tuple[int, bytes], ...] = ()
-    module: str = ""  # module of the extra that reads it; empty without one
-    extra: str = ""
+    module: str = ""  # of the extra that reads it; empty without one
     is_picture: bool = True  # whether users regard such files as pictures
 
     def begins(self, head: bytes) -> bool:
@@ -38,31 +37,20 @@ class Foreign:
         return self.module != "" and has_module(self.module)
 
 
-def _extra(
-    what: str,
-    name: str,
-    module: str,
-    extensions: tuple[str, ...],
-    magic: tuple[tuple[int, bytes], ...],
-) -> Foreign:
-    way = f"install what reads them: pip install 'shoal[{name}]'"
-    return Foreign(what, way, extensions, magic, module, name)
-
-
 OPTIONAL = (
-    _extra(
+    Foreign(
         "a HEIC picture",
-        "heif",
-        "pi_heif",
+        "install what reads them: pip install 'shoal[heif]'",
         (".heic", ".heif", ".hif", ".heics", ".heifs"),
         tuple((4, b"ftyp" + brand) for brand in _HEIF_BRANDS),
+        "pi_heif",
     ),
-    _extra(
+    Foreign(
         "a JPEG XL picture",
-        "jxl",
-        "imagecodecs",
+        "install what reads them: pip install 'shoal[jxl]'",
         (".jxl",),
         ((0, b"\xff\x0a"), (0, b"\0\0\0\x0cJXL \r\n\x87\n")),
+        "imagecodecs",
     ),
 )
 """Pictures that are read if their extra is installed."""

@@ -66,28 +66,10 @@ class LabelFiles:
 
 
 def read_label_file(path: Path, source: Source, key: str | None = None) -> LabelValues:
-    """Read one label for each row.
+    """Read as many labels as a file has: texts, None where one is missing, or an array.
 
-    Parameters
-    ----------
-    path : Path
-        CSV (by name where its cells are the rows' names, else in row order), ``.npy``, ``.npz``,
-        Parquet, HDF5, ``.mat``, or IDX (also ``.gz``).
-    source : Source
-        The rows.
-    key : str, optional
-        The column of a CSV file (by default the last one) or of a Parquet file, or the array of
-        an ``.npz``, HDF5 or ``.mat`` file.
-
-    Returns
-    -------
-    list of str, None where a label is missing, or ndarray
-        As many as the file has; the caller compares their number with the rows.
-
-    Raises
-    ------
-    InputError
-        When it cannot be read.
+    A CSV file has them by name where its cells are the rows' names, else in row order. `key` is
+    the column (of CSV by default the last one), or the array of an ``.npz``, HDF5 or ``.mat`` file.
     """
     if is_remote(path):
         with tempfile.TemporaryDirectory() as folder:

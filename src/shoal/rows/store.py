@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import os
 from collections.abc import Callable, Iterator
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 from shoal.errors import InputError, SourceError, because
 from shoal.rows.base import Batch
 from shoal.rows.direct_io import LEAST, outgrows_cache, read_direct
-from shoal.rows.handles import KnownFile, Stamped, file_facts, fresh_path
+from shoal.rows.handles import KnownFile, Stamped, digest_of, file_facts, fresh_path
 from shoal.rows.memory_budget import MemoryNeed, ReadCache
 
 NAMED_ROWS = 1_000_000
@@ -101,11 +100,9 @@ class MemoryStore(AnyStore):
         return MemoryStore(self.array[:n])
 
     def facts(self) -> dict[str, Any]:
-        digest = hashlib.blake2b(digest_size=16)
         step = max(1, (1 << 24) // max(1, self.array[:1].nbytes))
-        for start in range(0, self.n_rows, step):
-            digest.update(np.ascontiguousarray(self.array[start : start + step]).data)
-        return {"content": digest.hexdigest()}
+        pieces = (self.array[start : start + step] for start in range(0, self.n_rows, step))
+        return {"content": digest_of(np.ascontiguousarray(piece).data for piece in pieces)}
 
 
 @dataclass(frozen=True)
@@ -121,7 +118,11 @@ class Part(Stamped):
 
 
 class Parted(AnyStore, Protocol):
+    """Rows of several parts that follow each other."""
+
     parts: tuple[Any, ...]
+    dtype: Any
+    row_shape: Any
 
     @cached_property
     def starts(self) -> NDArray[np.int64]:
@@ -137,6 +138,18 @@ class Parted(AnyStore, Protocol):
 
     def facts(self) -> dict[str, Any]:
         return file_facts(self.parts)
+
+    def read(self, start: int, stop: int) -> Batch:
+        spans, bad = list(self.spans(start, stop)), dict[int, str]()
+        data = np.zeros((stop - start, *self.row_shape), self.dtype)
+        for part, low, high, at in spans:
+            reasons = self.fill(part, low, data[at : at + high - low])
+            bad |= {at + row: reason for row, reason in reasons.items()}
+        return Batch(data, bad)
+
+    def fill(self, part: Any, low: int, out: NDArray) -> dict[int, str]:
+        """Read rows of a part from `low` on into `out`; return reasons for unreadable ones."""
+        raise NotImplementedError
 
     def spans(self, start: int, stop: int) -> Iterator[tuple[Any, int, int, int]]:
         """Yield the parts of a range of rows: part, first and last row in it, position in it."""
@@ -181,20 +194,30 @@ class FileStore(Parted):
     def read(self, start: int, stop: int) -> Batch:
         check_range(start, stop, self.n_rows)
         direct = self._direct(start, stop)
-        if direct is not None:
-            return Batch(direct)
-        data = np.zeros((stop - start, *self.row_shape), self.dtype)
-        bad: dict[int, str] = {}
-        for part, low, high, at in self.spans(start, stop):
-            out = data[at : at + high - low]
-            reason = (
-                _fetch_part(part, out, low)
-                if part.is_remote
-                else read_part(part, out, low, self.row_shape)
-            )
-            if reason:
-                bad.update(dict.fromkeys(range(at, at + high - low), reason))
-        return Batch(data, bad)
+        return super().read(start, stop) if direct is None else Batch(direct)
+
+    def fill(self, part: Part, low: int, out: NDArray) -> dict[int, str]:
+        reason = _fetch_part(part, out, low) if part.is_remote else self._read_part(part, out, low)
+        return dict.fromkeys(range(len(out)), reason) if reason else {}
+
+    def _read_part(self, part: Part, out: NDArray, low: int) -> str:
+        try:
+            if part.path.stat().st_size != part.size:
+                return f"{part.path.name} changed its size since it was opened"
+            if part.fortran:
+                whole = (part.n_rows, *self.row_shape)
+                mapped = np.memmap(part.path, out.dtype, "r", part.offset, whole, "F")
+                out[...] = mapped[low : low + len(out)]
+                return ""
+            with part.path.open("rb") as file:
+                file.seek(part.offset + low * out[:1].nbytes)
+                got = file.readinto(byte_view(out))
+                if hasattr(os, "posix_fadvise"):
+                    ahead = file.tell(), _AHEAD * out.nbytes, os.POSIX_FADV_WILLNEED
+                    os.posix_fadvise(file.fileno(), *ahead)
+            return "" if got == out.nbytes else f"{part.path.name} ended early"
+        except READ_ERRORS as error:
+            return f"{part.path.name} cannot be read: {because(error)}"
 
     def names(self, start: int, stop: int) -> list[str] | None:
         if not self.named or self.n_rows > NAMED_ROWS:
@@ -226,24 +249,6 @@ class FileStore(Parted):
         return None if got is None or got.nbytes < length else got.view(self.dtype).reshape(shape)
 
 
-def read_part(part: Part, out: NDArray, low: int, row_shape: tuple[int, ...]) -> str:
-    try:
-        if part.path.stat().st_size != part.size:
-            return f"{part.path.name} changed its size since it was opened"
-        if part.fortran:
-            whole = (part.n_rows, *row_shape)
-            mapped = np.memmap(part.path, out.dtype, "r", part.offset, whole, "F")
-            out[...] = mapped[low : low + len(out)]
-            return ""
-        with part.path.open("rb") as file:
-            file.seek(part.offset + low * out[:1].nbytes)
-            got = file.readinto(byte_view(out))
-            _read_ahead(file.fileno(), file.tell(), _AHEAD * out.nbytes)
-        return "" if got == out.nbytes else f"{part.path.name} ended early"
-    except READ_ERRORS as error:
-        return f"{part.path.name} cannot be read: {because(error)}"
-
-
 def _fetch_part(part: Part, out: NDArray, low: int) -> str:
     at = part.offset + low * out[:1].nbytes
     try:
@@ -258,11 +263,6 @@ def _fetch_part(part: Part, out: NDArray, low: int) -> str:
         return f"{part.path.name} ended early"
     byte_view(out)[:] = data
     return ""
-
-
-def _read_ahead(file: int, start: int, length: int) -> None:
-    if hasattr(os, "posix_fadvise"):
-        os.posix_fadvise(file, start, length, os.POSIX_FADV_WILLNEED)
 
 
 def byte_view(array: NDArray) -> memoryview:
@@ -292,14 +292,13 @@ class InflatedStore(Parted):
         size = self.copies * self.n_rows * math.prod(self.row_shape) * self.dtype.itemsize
         return MemoryNeed(size, size)
 
-    def read(self, start: int, stop: int) -> Batch:
-        check_range(start, stop, self.n_rows)
+    def fill(self, part: Part, low: int, out: NDArray) -> dict[int, str]:
         try:
-            return Batch(np.array(self._rows()[start:stop], order="C"))
+            out[...] = self._rows()[low : low + len(out)]
         except Exception as error:  # zipfile and zlib raise a dozen kinds on damaged files
-            reason = f"{self.parts[0].path.name} cannot be unpacked: {because(error)}"
-            data = np.zeros((stop - start, *self.row_shape), self.dtype)
-            return Batch(data, dict.fromkeys(range(stop - start), reason))
+            reason = f"{part.path.name} cannot be unpacked: {because(error)}"
+            return dict.fromkeys(range(len(out)), reason)
+        return {}
 
     def _rows(self) -> NDArray:
         path = self.parts[0].path

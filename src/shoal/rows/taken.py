@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.rows.base import Batch, Source
+from shoal.rows.handles import digest_of
 from shoal.rows.store import AnyStore, Store, check_range
 from shoal.rows.tables.table import Cells, Piece
 
@@ -35,8 +35,8 @@ class Taken:
         return self if outer is None else Taken(outer.rows[self.rows], outer.of, self.sample)
 
     def facts(self) -> dict[str, Any]:
-        digest = hashlib.blake2b(self.rows.astype("<i8").tobytes(), digest_size=16)
-        return {"taken": digest.hexdigest(), "of": self.of, "sample": self.sample}
+        digest = digest_of([self.rows.astype("<i8").tobytes()])
+        return {"taken": digest, "of": self.of, "sample": self.sample}
 
     def spans(self, start: int, stop: int, gap: int, most: int) -> Iterator[tuple[int, int]]:
         """Split a range into pieces of ascending rows, close enough to be read together."""
@@ -86,27 +86,12 @@ def draw_sample(source: Source, count: int, seed: int, page: int = _PAGE) -> Sou
 def draw_rows(source: Source, count: int, seed: int, page: int = _PAGE) -> NDArray[np.int64]:
     """Draw the numbers of rows at random, each with the same probability.
 
-    Rows are drawn in blocks that fill a page, where rows are read directly from their position
-    in a file: single rows would cost as much. At least 4,096 blocks are drawn, so
-    that similar neighbouring rows do no harm. Images in files of their own, in
-    archives and in records are drawn one by one; so are rows of formats that must be read from
-    beginning to end (CSV, Parquet, chunks of HDF5).
-
-    Parameters
-    ----------
-    source : Source
-        The source; all rows are drawn if there are no more than `count`.
-    count : int
-        Number of rows, up to a block more or less.
-    seed : int
-        The same seed draws the same rows.
-    page : int
-        Bytes that take as long to read as fewer: by default 4 KiB, as in the system's cache.
-
-    Returns
-    -------
-    ndarray, shape (count,), int64
-        Ascending.
+    They ascend; there are `count`, up to a block more or less, or all rows if there are no more.
+    Rows are drawn in blocks that fill a page (`page` bytes take as long to read as fewer), where
+    rows are read directly from their position in a file: single rows would cost as much. At least
+    4,096 blocks are drawn, so that similar neighbouring rows do no harm. Images in files of their
+    own, in archives and in records are drawn one by one; so are rows of formats that must be read
+    from beginning to end (CSV, Parquet, chunks of HDF5).
     """
     n = source.n_rows
     if count >= n:

@@ -25,28 +25,10 @@ def thumbnails(
     *,
     keep: Literal["centre", "all"] = "centre",
 ) -> NDArray[np.uint8]:
-    """Return small square pictures of some rows, in the order given.
+    """Return small square pictures ``(n, side, side, C)`` of some rows, in the order given.
 
-    Parameters
-    ----------
-    source : Source
-        One of images.
-    rows : sequence of int, shape (n,)
-        Row numbers, in any order, repeated or not.
-    side : int
-        Height and width in pixels.
-    keep : {"centre", "all"}
-        Crop to the central square, or pad with white.
-
-    Returns
-    -------
-    uint8 array, shape (n, side, side, C)
-        C is 1 for grey, else 3: see `to_channels`. An unreadable row is mid-grey.
-
-    Raises
-    ------
-    InputError
-        When the source is one of vectors.
+    They are cropped to the central square, or padded with white. C is 1 for grey, else 3: see
+    `to_channels`. An unreadable row is mid-grey.
     """
     seen = as_squares(source, side, keep)
     pictures = np.full((len(rows), side, side, seen.shape[2]), 128, np.uint8)
@@ -69,7 +51,6 @@ def thumbnails(
 
 
 def as_squares(source: Source, side: int, keep: Literal["centre", "all"] = "centre") -> Source:
-    """Return the same rows as small squares, to be read one by one."""
     if source.kind != "images" or not isinstance(source, ImageSource):
         raise InputError(f"rows of {source.description} have no pictures")
     return source.with_request(_wanted(side, keep, 1 if source.shape[2] == 1 else 3))
@@ -94,20 +75,9 @@ def square(
 
 
 def some_images(source: Source, count: int, max_side: int) -> list[NDArray[np.uint8]]:
-    """Return up to `count` images from all over a source, always the same ones.
+    """Return up to `count` images ``(H, W, C)`` from all over a source, always the same ones.
 
-    Parameters
-    ----------
-    source : Source
-        One of images; nothing is returned for others.
-    count : int
-        How many are tried; unreadable ones are left out.
-    max_side : int
-        Limit in pixels of the longer side.
-
-    Returns
-    -------
-    list of uint8 arrays (H, W, C)
+    Unreadable ones are left out; there are none in a source of other rows.
     """
     if source.kind != "images" or not isinstance(source, ImageSource):
         return []

@@ -16,7 +16,7 @@ from shoal.engines.local import LocalEngine
 from shoal.errors import InputError
 from shoal.features import Encoder
 from shoal.progress import Progress
-from shoal.rows import Encoded, Source
+from shoal.rows import EncodedSource, Source
 from shoal.settings import FitSettings
 from shoal.stages.copies import Copies
 from shoal.stages.growth.grown import Grown
@@ -252,7 +252,7 @@ class Stage:
 
 def is_encoded(source: Source) -> bool:
     """Return whether rows are encoded images, in files or archives, which are decoded when read."""
-    return source.kind == "images" and isinstance(source, Encoded)
+    return source.kind == "images" and isinstance(source, EncodedSource)
 
 
 def row_bytes(source: Source) -> int:

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from shoal.errors import InputError, SourceError
-from shoal.rows import Encoded, ImageSource, Source, open_source, thumbnails
+from shoal.rows import EncodedSource, ImageSource, Source, open_source, thumbnails
 
 
 def png(value, size=(8, 10)):
@@ -47,7 +47,7 @@ def archive(request, tmp_path):
 
 def test_rows_are_members_in_their_order(archive):
     source = open_source(archive)
-    for protocol in (Source, ImageSource, Encoded):
+    for protocol in (Source, ImageSource, EncodedSource):
         assert isinstance(source, protocol)
     assert source.names(0, 12) == list(MEMBERS)
     batch = source.read(0, 12)

@@ -9,7 +9,7 @@ from PIL import Image
 from tfrecord.writer import TFRecordWriter
 
 from shoal.errors import InputError, SourceError
-from shoal.rows import Encoded, Source, memory_budget, open_source, thumbnails
+from shoal.rows import EncodedSource, Source, memory_budget, open_source, thumbnails
 from shoal.rows.images import image_table, tfrecord
 from shoal.rows.memory_budget import FileBudget, MemoryBudget
 
@@ -40,7 +40,7 @@ def write(path, rows=range(20), **more):
 
 def test_rows_are_records_in_their_order(tmp_path):
     source = open_source(write(tmp_path / "x.tfrecord"))
-    for protocol in (Source, Encoded):
+    for protocol in (Source, EncodedSource):
         assert isinstance(source, protocol)
     source = pickle.loads(pickle.dumps(source))
     assert source.names(0, 3) == ["d/0.png", "d/1.png", "d/2.png"]

@@ -11,7 +11,7 @@ from PIL import Image
 from tests.rows.opened import opened_under
 
 from shoal.errors import InputError, SourceError
-from shoal.rows import Encoded, ImageSource, Source, open_source, thumbnails
+from shoal.rows import EncodedSource, ImageSource, Source, open_source, thumbnails
 from shoal.rows.tables import parquet_cursors as cursors
 
 N = 60
@@ -63,7 +63,7 @@ def path(request, tmp_path, monkeypatch):
 
 def test_rows_are_read_in_order_and_decoded(path):
     source = open_source(path)
-    for protocol in (Source, ImageSource, Encoded):
+    for protocol in (Source, ImageSource, EncodedSource):
         assert isinstance(source, protocol)
     assert source.n_rows == N
     assert source.names(0, N) == NAMES

@@ -26,7 +26,7 @@ from shoal.rows.arrays.array_choice import (
     lengths_of,
 )
 from shoal.rows.arrays.views import check_alike
-from shoal.rows.base import Batch, Kind
+from shoal.rows.base import Kind
 from shoal.rows.handles import readable
 from shoal.rows.images.encoded import EncodedStore
 from shoal.rows.images.formats import extension_of
@@ -239,11 +239,11 @@ class Hdf5Rows(Parted):
         count = max(1, int(np.searchsorted(total, _FEW_BYTES, side="right")))
         return start + count, int(total[count - 1])
 
-    def pieces(self, start: int, stop: int) -> Iterator[tuple[int, int, Any]]:
-        """Yield a range of rows in pieces: position, count, and the rows or why they failed."""
-        for part, low, high, at in self.spans(start, stop):
+    def pieces(self, start: int, stop: int) -> Iterator[tuple[int, Any]]:
+        """Yield a range of rows in pieces: count, and the rows or why they failed."""
+        for part, low, high, _ in self.spans(start, stop):
             for first, end, found in self._read(part, low, high):
-                yield at + first - low, end - first, found
+                yield end - first, found
 
     def _read(self, part: Part, low: int, high: int) -> Iterator[tuple[int, int, Any]]:
         """Read rows of one file; if that fails, halve the range, so that no good row is lost."""
@@ -258,15 +258,14 @@ class Hdf5Rows(Parted):
             found = f"{part.path.name} cannot be read: {because(error)}"
         yield low, high, found
 
-    def read(self, start: int, stop: int) -> Batch:
-        data = np.zeros((stop - start, *self.row_shape), self.dtype)
-        bad: dict[int, str] = {}
-        for at, count, found in self.pieces(start, stop):
+    def fill(self, part: Part, low: int, out: NDArray) -> dict[int, str]:
+        bad = dict[int, str]()
+        for first, end, found in self._read(part, low, low + len(out)):
             if isinstance(found, str):
-                bad |= dict.fromkeys(range(at, at + count), found)
+                bad[first - low] = found
             else:
-                data[at : at + count] = found
-        return Batch(data, bad)
+                out[first - low : end - low] = found
+        return bad
 
     def facts(self) -> dict[str, Any]:
         return {"dataset": self.key, **super().facts()}
@@ -295,7 +294,7 @@ class Hdf5Images(EncodedStore):
             start = end
 
     def _cells(self, start: int, stop: int) -> Iterator[bytes | SourceError]:
-        for _, count, found in self.rows.pieces(start, stop):
+        for count, found in self.rows.pieces(start, stop):
             if isinstance(found, str):
                 yield from [SourceError(found)] * count
             else:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import hashlib
 import zlib
 from collections.abc import Sequence
 from functools import partial
@@ -101,14 +100,10 @@ def _labels_message(path: Path, count: int) -> str:
 def open_idx(paths: Sequence[Path], label: str, options: SourceOptions) -> Source:
     """Open the IDX files that hold rows rather than labels, one after the other."""
     every = [path for path in paths if len(idx_header(path)[1]) > 1] or list(paths)
-    rows = list({_digest(path): path for path in reversed(every)}.values())[::-1]
+    # MNIST often has each file twice
+    ends = {(path.stat().st_size, both_ends(path, _COMPARED)): path for path in reversed(every)}
+    rows = list(ends.values())[::-1]
     stores = [idx_store(path) for path in rows]
     many = f", {len(rows):,} IDX files" if len(rows) > 1 else ""
     copies = f", {len(every) - len(rows):,} copies left out" if len(rows) < len(every) else ""
     return options.array(joined(stores, [path.name for path in rows]), label + many + copies)
-
-
-def _digest(path: Path) -> tuple[int, bytes]:
-    """Return size and hash of a file's first and last bytes: MNIST often has each file twice."""
-    data = both_ends(path, _COMPARED)
-    return path.stat().st_size, hashlib.blake2b(data, digest_size=16).digest()

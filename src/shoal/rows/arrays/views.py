@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from shoal.errors import UnlikeError
 from shoal.rows.arrays.pixels import show
@@ -32,14 +33,10 @@ class JoinedStore(Parted):
     def memory_need(self) -> MemoryNeed:
         return sum(map(memory_need, self.parts), MemoryNeed())
 
-    def read(self, start: int, stop: int) -> Batch:
-        data = np.empty((stop - start, *self.row_shape), self.dtype)
-        bad: dict[int, str] = {}
-        for store, low, high, at in self.spans(start, stop):
-            batch = store.read(low, high)
-            data[at : at + high - low] = batch.data
-            bad |= {at + row: reason for row, reason in batch.bad.items()}
-        return Batch(data, bad)
+    def fill(self, part: Store, low: int, out: NDArray) -> dict[int, str]:
+        batch = part.read(low, low + len(out))
+        out[...] = batch.data
+        return batch.bad
 
     def files(self) -> list[Part]:
         return [file for store in self.parts for file in store.files()]

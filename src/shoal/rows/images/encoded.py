@@ -194,10 +194,12 @@ class EncodedSource(Rows):
         return [labels[row] for row in self.taken.rows.tolist()]
 
     def path(self, row: int) -> Path | None:
+        """Return the file of a row, None where it is part of a larger one."""
         check_range(row, row + 1, self.n_rows)
         return self.store.path(int(self._at(row, row + 1)[0]))
 
     def file_name(self, row: int, name: str | None) -> str:
+        """Return a file name, with an extension, for a row called `name`."""
         width = len(str(max(self.n_rows - 1, 0)))
         inner = PurePosixPath(name or "").name or f"row-{row:0{width}d}"
         file, sign, page = inner.rpartition(PAGE)

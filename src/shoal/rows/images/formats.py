@@ -68,8 +68,8 @@ _JPEG_2000 = _Format(
 _WEBP = _Format(".webp", "PIL.WebPImagePlugin", "WebPImageFile")
 _AVIF = _Format(".avif", "PIL.AvifImagePlugin", "AvifImageFile")
 _EXTRAS = {
-    "heif": _Format(".heic", "pi_heif.as_plugin", "HeifImageFile"),
-    "jxl": _Format(".jxl", "shoal.rows.images.jpeg_xl", "JxlImageFile"),
+    "pi_heif": _Format(".heic", "pi_heif.as_plugin", "HeifImageFile"),
+    "imagecodecs": _Format(".jxl", "shoal.rows.images.jpeg_xl", "JxlImageFile"),
 }
 
 
@@ -125,7 +125,7 @@ def _format_of(data: bytes) -> _Format:
         raise SourceError(f"the file is not an image of a known format: it begins with {shown}")
     if not kind.is_installed:
         raise SourceError(f"the file is {kind.what}, which is not read: {kind.way}")
-    return _EXTRAS[kind.extra]
+    return _EXTRAS[kind.module]
 
 
 @cache

@@ -6,7 +6,6 @@ format is a `Container` in a module of its own, which lists and decompresses row
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
@@ -19,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.errors import SourceError, because
-from shoal.rows.handles import KnownFile, Opened, ReadAt, file_facts
+from shoal.rows.handles import KnownFile, Opened, ReadAt, digest_of, file_facts
 from shoal.rows.images.container_format import MAX_FILE_BYTES, Container
 from shoal.rows.images.encoded import EncodedStore, checked
 from shoal.rows.images.tiff import reader
@@ -86,10 +85,9 @@ class Files:
         return KnownFile(self.path(row), size, int(self.mtimes[row]), called, followed)
 
     def facts(self) -> dict[str, Any]:
-        digest = hashlib.blake2b(self.names.blob, digest_size=16)
-        for column in (self.names.ends, self.sizes, self.mtimes):
-            digest.update(column.tobytes())
-        return {"bytes": int(self.sizes.clip(0).sum()), "hash": digest.hexdigest()}
+        columns = (self.names.ends, self.sizes, self.mtimes)
+        digest = digest_of([self.names.blob, *(column.tobytes() for column in columns)])
+        return {"bytes": int(self.sizes.clip(0).sum()), "hash": digest}
 
 
 def under(root: Path, name: str) -> Path:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from bisect import bisect_right
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.errors import SourceError, because
-from shoal.rows.handles import ReadAt
+from shoal.rows.handles import ReadAt, digest_of
 from shoal.rows.images.encoded import PAGE, EncodedStore
 from shoal.rows.images.image_table import MIXER, ListedStore
 from shoal.rows.images.tiff import open_tiff
@@ -97,8 +96,7 @@ class PagedStore(EncodedStore):
         return self.inner.path(file) if alone else None
 
     def facts(self) -> dict[str, Any]:
-        pages = _digest(self.starts, self.pages, self.places)
-        return {**self.inner.facts(), "pages": pages}
+        return {**self.inner.facts(), "pages": _digest(self.starts, self.pages, self.places)}
 
     def first_facts(self, rows: NDArray[np.int64]) -> dict[str, Any] | None:
         """Return the facts of some pictures, if they are all pictures of some files, in order."""
@@ -276,7 +274,4 @@ def _ends(counts: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _digest(*parts: NDArray[np.int64]) -> str:
-    digest = hashlib.blake2b(digest_size=16)
-    for part in parts:
-        digest.update(part.astype("<i8").tobytes())
-    return digest.hexdigest()
+    return digest_of(part.astype("<i8").tobytes() for part in parts)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from PIL import Image
 
 from shoal.errors import InputError, because
 from shoal.rows.base import Source
+from shoal.rows.handles import digest_of
 from shoal.rows.in_memory import encoded_picture
 from shoal.rows.options import SourceOptions
 from shoal.rows.store import check_range
@@ -59,14 +59,15 @@ class FrameCells(Cells):
         return FrameCells(self.table.select(list(dict.fromkeys(tops))))
 
     def facts(self) -> dict[str, Any]:
-        digest = hashlib.blake2b(digest_size=16)
         table = self.table.replace_schema_metadata(None)
-        for batch in table.to_batches(max_chunksize=_HASHED_ROWS):
-            part = pa.BufferOutputStream()
-            with pa.ipc.new_stream(part, table.schema) as stream:
-                stream.write_batch(batch)
-            digest.update(part.getvalue())
-        return {"content": digest.hexdigest()}
+        return {"content": digest_of(map(_stream, table.to_batches(max_chunksize=_HASHED_ROWS)))}
+
+
+def _stream(batch: Any) -> Any:
+    part = pa.BufferOutputStream()
+    with pa.ipc.new_stream(part, batch.schema) as stream:
+        stream.write_batch(batch)
+    return part.getvalue()
 
 
 def open_frame(where: Any, options: SourceOptions) -> Source:
