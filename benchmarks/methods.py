@@ -119,6 +119,7 @@ def plain_calls() -> dict[str, Plain]:
 
 def parameters_for(case: str, x: NDArray[np.float32]) -> dict[str, Any]:
     """Return the parameters that both sides get."""
+    from shoal.methods.base import WeightedRows
     from shoal.methods.birch import usual_radius
     from shoal.methods.dbscan import proposed_eps
 
@@ -128,7 +129,7 @@ def parameters_for(case: str, x: NDArray[np.float32]) -> dict[str, Any]:
     if name == "gmm":
         return {"covariance": variant}
     if name == "dbscan":
-        return {"eps": proposed_eps(x, np.ones(len(x)), 5)}
+        return {"eps": proposed_eps(WeightedRows(x, np.ones(len(x))), 5)}
     if name == "birch":
         return {"threshold": usual_radius(x, 0)}
     return {"min_cluster_size": max(5, round(0.005 * len(x)))} if name == "hdbscan" else {}

@@ -9,7 +9,7 @@ from typing import Any
 from shoal import api
 from shoal.errors import SettingError
 from shoal.methods import DEFAULT, METHODS, method_name, parse_assignments
-from shoal.methods.choosing import KChoice, choice_of_k
+from shoal.methods.k_choice import KChoice, evaluate_ks
 from shoal.progress import Progress, Silent
 from shoal.stages.method_result import Found, frame_for, read_projection
 from shoal.stages.result import Result
@@ -73,7 +73,7 @@ def choose_k(
             f"{name} takes at most {most:,} rows, but there are {len(vectors):,} representatives: "
             f"run shoal fit with --representatives {most} first, and give that run"
         )
-    found = choice_of_k(
+    found = evaluate_ks(
         vectors if frame is None else frame.apply(vectors),
         weights,
         method=name,

@@ -14,7 +14,8 @@ from sklearn.mixture import GaussianMixture
 
 from shoal.errors import SettingError
 from shoal.methods import METHODS, Parameter, dbscan, method_name, parse_assignments
-from shoal.methods.agglomerative import joined
+from shoal.methods.agglomerative import dendrogram
+from shoal.methods.base import WeightedRows
 from shoal.methods.dbscan import proposed_eps
 from shoal.methods.dendrograms import cut, laid_out, numbered
 from shoal.methods.diana import fit as diana
@@ -28,6 +29,7 @@ from shoal.methods.som import grid_shape
 RANDOM = np.random.default_rng(0)
 ROWS = RANDOM.normal(size=(80, 3)).astype(np.float32)
 ONES = np.ones(80)
+DATA = WeightedRows(ROWS, ONES)
 
 
 def moved(by):
@@ -43,7 +45,7 @@ def test_kmeans_is_as_good_as_scikit_learn():
 
 @pytest.mark.parametrize("linkage", ["single", "complete", "average", "ward"])
 def test_dendrogram_is_that_of_scipy(linkage):
-    merges, _ = joined(ROWS, ONES, linkage)
+    merges, _ = dendrogram(DATA, linkage)
     theirs = hierarchy.linkage(ROWS.astype(float), linkage)
     np.testing.assert_array_equal(np.sort(merges, axis=1), np.sort(theirs[:, :2], axis=1))
     labels = cut(merges, 7)
@@ -62,7 +64,7 @@ def test_chain_of_neighbours_gives_the_heights_of_scipy(ward):
 @pytest.mark.parametrize("linkage", ["average", "ward"])
 def test_weighted_rows_join_as_copies_do(linkage):
     times = RANDOM.integers(1, 4, len(ROWS))
-    _, weighted = joined(ROWS, times.astype(float), linkage)
+    _, weighted = dendrogram(WeightedRows(ROWS, times.astype(float)), linkage)
     theirs = hierarchy.linkage(np.repeat(ROWS.astype(float), times, axis=0), linkage)[:, 2]
     np.testing.assert_allclose(weighted, theirs[-len(weighted) :], rtol=1e-5)
 
@@ -80,7 +82,7 @@ def test_pam_ends_where_no_swap_gains():
 
 def test_diana_by_hand():
     rows = np.array([[0.0], [1.0], [10.0], [11.0], [30.0]], np.float32)
-    result = diana(rows, np.ones(5), 0, 3)
+    result = diana(WeightedRows(rows, np.ones(5)), 0, 3)
     assert agreement(result.labels, [0, 0, 1, 1, 2]) == 1.0
     np.testing.assert_allclose(result.heights, [1, 1, 11, 30], rtol=1e-6)
 
@@ -99,8 +101,10 @@ def test_eps_is_proposed_that_finds_moons():
     rows = rows.astype(np.float32)
     labels = run_method("dbscan", rows).labels
     assert agreement(truth, labels) > 0.98
-    tenfold = proposed_eps(10 * rows, np.ones(400), 5)
-    assert tenfold == pytest.approx(10 * proposed_eps(rows, np.ones(400), 5), rel=1e-4)
+    tenfold = proposed_eps(WeightedRows(10 * rows, np.ones(400)), 5)
+    assert tenfold == pytest.approx(
+        10 * proposed_eps(WeightedRows(rows, np.ones(400)), 5), rel=1e-4
+    )
 
 
 @pytest.mark.parametrize(
@@ -109,7 +113,7 @@ def test_eps_is_proposed_that_finds_moons():
 )
 def test_mixture_is_that_of_scikit_learn(mine, theirs):
     rows = np.concatenate([ROWS * [1, 2, 0.5], moved([8, 0, 3])]).astype(np.float64)
-    found = mixture(rows, np.ones(160), 2, 0, mine, tolerance=1e-9, ridge=1e-9)
+    found = mixture(WeightedRows(rows, np.ones(160)), 2, 0, mine, tolerance=1e-9, ridge=1e-9)
     other = GaussianMixture(2, covariance_type=theirs, tol=1e-9, reg_covar=1e-9, random_state=0)
     other.fit(rows)
     assert found.log_likelihood == pytest.approx(160 * other.score(rows), rel=1e-6)
@@ -269,7 +273,7 @@ def test_dbscan_looks_up_few_rows_at_a_time_where_lonely_ones_come_first(monkeyp
 def test_dbscan_proposes_a_reach_for_representatives_of_many_rows():
     rows, _ = make_blobs(300, centers=3, cluster_std=0.3, random_state=0)
     found = run_method("dbscan", rows, np.full(300, 40.0))
-    assert proposed_eps(rows.astype("f4"), np.full(300, 40.0), 5) > 0.1
+    assert proposed_eps(WeightedRows(rows.astype("f4"), np.full(300, 40.0)), 5) > 0.1
     assert 2 <= found.labels.max() < 30  # one that lies alone is dense by its own rows
 
 

@@ -5,42 +5,32 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.methods.base import Method, Parameter, Partition
+from shoal.methods.base import Method, Parameter, Partition, WeightedRows
 from shoal.methods.dendrograms import cut, numbered
+from shoal.methods.distances import all_distances
 
 LINKAGES = ("ward", "average", "complete", "single")
 
 
-def fit(
-    vectors: NDArray[np.float32],
-    weights: NDArray[np.float64],
-    seed: int,
-    k: int,
-    linkage: str = "ward",
-) -> Partition:
-    """Join rows to one dendrogram and cut it into `k` clusters.
-
-    SciPy's linkage, except where rows weigh different and that matters: with Ward and average
-    linkage (UPGMA) a weighted row is as many rows that were joined already.
-    """
-    merges, heights = joined(vectors, weights, linkage)
+def fit(data: WeightedRows, seed: int, k: int, linkage: str) -> Partition:
+    """Join rows to one dendrogram and cut it into `k` clusters."""
+    merges, heights = dendrogram(data, linkage)
     return Partition(cut(merges, k), merges=merges, heights=heights)
 
 
-def joined(
-    vectors: NDArray[np.float32], weights: NDArray[np.float64], linkage: str
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Return the merges of the dendrogram, and their heights."""
+def dendrogram(data: WeightedRows, linkage: str) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return merges and heights: those of SciPy, except where rows weigh different amounts.
+
+    With Ward and average linkage (UPGMA) a weighted row is as many rows that were joined already.
+    """
     from scipy.cluster import hierarchy
 
-    rows = vectors.astype(np.float64)
-    if linkage in ("single", "complete") or (weights == weights[0]).all():
-        found = hierarchy.linkage(rows, linkage)
+    if linkage in ("single", "complete") or data.is_even:
+        found = hierarchy.linkage(data.exact, linkage)
         return found[:, :2].astype(np.int64), found[:, 2]
-    from shoal.methods.distances import all_distances
     from shoal.methods.kernels import chain_merges
 
-    apart = all_distances(vectors, np.float64)
+    weights, apart = data.weights, all_distances(data.vectors, np.float64)
     ward = linkage == "ward"
     if ward:
         apart *= apart

@@ -93,6 +93,30 @@ does them, as it has the rows."""
 
 
 @dataclass(frozen=True)
+class WeightedRows:
+    """Distinct rows in memory, and how often each counts."""
+
+    vectors: NDArray[np.float32]  # (m, d)
+    weights: NDArray[np.float64]  # (m,), above 0
+
+    def __len__(self) -> int:
+        return len(self.vectors)
+
+    def __getitem__(self, at: NDArray) -> WeightedRows:
+        return WeightedRows(self.vectors[at], self.weights[at])
+
+    @property
+    def exact(self) -> NDArray[np.float64]:
+        """A copy of the vectors in float64."""
+        return self.vectors.astype(np.float64)
+
+    @property
+    def is_even(self) -> bool:
+        """Whether all rows count alike."""
+        return bool((self.weights == self.weights[0]).all())
+
+
+@dataclass(frozen=True)
 class Partition:
     """What a method finds in m rows.
 
@@ -125,7 +149,7 @@ class Partition:
 
 
 Fit = Callable[..., Partition]
-"""``fit(vectors, weights, seed, k, **parameters)``: (m, d) float32, (m,) float64, int, int or None.
+"""``fit(rows, seed, k, **parameters)``, with all parameters but `PASSES`.
 
 `k` is None only for methods that find K themselves.
 """

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.errors import SettingError
-from shoal.methods.base import Method, Parameter, Partition
+from shoal.methods.base import Method, Parameter, Partition, WeightedRows
 
 _NEIGHBOUR = 10  # a ball shall hold about ten rows
 _LOOKED = 2_000  # rows by which its size is chosen
@@ -15,12 +15,7 @@ _MOST_BALLS = 10_000  # whose distances to each other take 400 MB
 
 
 def fit(
-    vectors: NDArray[np.float32],
-    weights: NDArray[np.float64],
-    seed: int,
-    k: int,
-    threshold: float | None = None,
-    branching: int = 50,
+    data: WeightedRows, seed: int, k: int, threshold: float | None, branching: int
 ) -> Partition:
     """Cut rows into `k` clusters of balls of radius `threshold` (Zhang et al. 1996; scikit-learn).
 
@@ -29,10 +24,10 @@ def fit(
     """
     from sklearn.cluster import Birch
 
-    rows = vectors.astype(np.float64)
+    rows = data.exact
     # The tree depends on the order of rows; sorted ones, as they come, fill it from one side.
     shuffled = np.random.default_rng(seed).permutation(rows)
-    chosen = usual_radius(vectors, seed) if threshold is None else threshold
+    chosen = usual_radius(data.vectors, seed) if threshold is None else threshold
     for _ in range(_TRIES):
         model = Birch(threshold=chosen, branching_factor=branching, n_clusters=None).fit(shuffled)
         balls = len(model.subcluster_centers_)
@@ -47,9 +42,8 @@ def fit(
     if balls > 1:
         model.set_params(n_clusters=min(k, balls))
         model.partial_fit()  # the last step alone: the balls are agglomerated
-    labels = np.asarray(model.predict(rows), np.int32)
     note = f"BIRCH: {balls:,} balls of radius {chosen:.4g} (threshold)."
-    return Partition(labels, notes=(note,))
+    return Partition(model.predict(rows), notes=(note,))
 
 
 def usual_radius(vectors: NDArray[np.float32], seed: int) -> float:

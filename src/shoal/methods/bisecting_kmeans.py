@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
-
-from shoal.methods.base import Method, Parameter, Partition
+from shoal.methods.base import Method, Parameter, Partition, WeightedRows
 from shoal.methods.kmeans import ITERATIONS
 
 
 def fit(
-    vectors: NDArray[np.float32],
-    weights: NDArray[np.float64],
-    seed: int,
-    k: int,
-    starts: int = 3,
-    iterations: int = 300,
-    split: str = "inertia",
+    data: WeightedRows, seed: int, k: int, starts: int, iterations: int, split: str
 ) -> Partition:
     """Cut rows into `k` clusters by halving (Steinbach et al. 2000; scikit-learn)."""
     from sklearn.cluster import BisectingKMeans
@@ -29,7 +20,7 @@ def fit(
         init="k-means++",
         bisecting_strategy="biggest_inertia" if split == "inertia" else "largest_cluster",
     )
-    return Partition(model.fit_predict(vectors.astype(np.float64), sample_weight=weights))
+    return Partition(model.fit_predict(data.exact, sample_weight=data.weights))
 
 
 METHOD = Method(

@@ -43,22 +43,6 @@ def _root(parent: NDArray[np.int64], row: int) -> int:
     return row
 
 
-def of_splits(
-    order: NDArray[np.int64], places: NDArray[np.int64], heights: NDArray[np.float64]
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Turn splits from the top into merges from the bottom.
-
-    Parameters
-    ----------
-    order : ndarray, shape (m,)
-        Rows in leaf order.
-    places, heights : ndarray, shape (m - 1,)
-        Where pieces of it are cut, each piece before those that it is cut into.
-    """
-    pairs = np.stack([order[places - 1], order[places]], axis=1)
-    return numbered(pairs[::-1], heights[::-1])
-
-
 def cut(merges: NDArray[np.int64], k: int) -> NDArray[np.int32]:
     """Return the cluster of each row where all but the last k − 1 merges are done, (m,)."""
     m = len(merges) + 1

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from shoal.methods.base import Method, Partition
-from shoal.methods.dendrograms import cut, of_splits
+from shoal.methods.base import Method, Partition, WeightedRows
+from shoal.methods.dendrograms import cut, numbered
 from shoal.methods.distances import all_distances
 
 
-def fit(vectors: NDArray[np.float32], weights: NDArray[np.float64], seed: int, k: int) -> Partition:
+def fit(data: WeightedRows, seed: int, k: int) -> Partition:
     """Split rows to one dendrogram from the top and cut it into `k` clusters.
 
     The row farthest from the others of its cluster, in the mean, opens a splinter group, to which
@@ -22,7 +21,9 @@ def fit(vectors: NDArray[np.float32], weights: NDArray[np.float64], seed: int, k
     """
     from shoal.methods.kernels import diana_splits
 
-    merges, heights = of_splits(*diana_splits(all_distances(vectors), weights))
+    order, places, heights = diana_splits(all_distances(data.vectors), data.weights)
+    pairs = np.stack([order[places - 1], order[places]], axis=1)
+    merges, heights = numbered(pairs[::-1], heights[::-1])  # the last splits join first
     return Partition(cut(merges, k), merges=merges, heights=heights)
 
 

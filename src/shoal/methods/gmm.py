@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.errors import SettingError
-from shoal.methods.base import PASSES, Method, Parameter, Partition
+from shoal.methods.base import PASSES, Method, Parameter, Partition, WeightedRows
 from shoal.methods.rules import Rule
 
 COVARIANCES = ("full", "tied", "diagonal", "spherical")
@@ -39,25 +39,22 @@ class Mixture:
 
 
 def fit(
-    vectors: NDArray[np.float32],
-    weights: NDArray[np.float64],
+    data: WeightedRows,
     seed: int,
-    k: int | None = None,
-    covariance: str = "full",
-    starts: int = 1,
-    iterations: int = 200,
-    tolerance: float = 1e-4,
-    most: int = 20,
-    ridge: float = 1e-6,
-    passes: int = 0,
+    k: int | None,
+    covariance: str,
+    starts: int,
+    iterations: int,
+    tolerance: float,
+    most: int,
+    ridge: float,
 ) -> Partition:
     """Fit `k` Gaussians by weighted EM from k-means; without `k` as many as have the least BIC.
 
     Own code: scikit-learn's takes no weights. `ridge` times the mean variance is added to the
     diagonal of each covariance.
     """
-    rows = vectors.astype(np.float64)
-    d = rows.shape[1]
+    m, d = data.vectors.shape
     if covariance in ("full", "tied") and (k or most) * d * d > _MOST_NUMBERS:
         raise SettingError(
             f"{k or most:,} covariances of {d:,} × {d:,} numbers do not fit the memory: give "
@@ -65,23 +62,23 @@ def fit(
         )
 
     def fitted(count: int) -> Mixture:
-        return mixture(rows, weights, count, seed, covariance, starts, iterations, tolerance, ridge)
+        return mixture(data, count, seed, covariance, starts, iterations, tolerance, ridge)
 
-    total = float(weights.sum())
+    total = float(data.weights.sum())
     notes: tuple[str, ...] = ()
     if k is not None:
         best = fitted(k)
     else:
         best, found = fitted(1), 1
-        for count in range(2, min(most, len(rows)) + 1):
+        for count in range(2, min(most, m) + 1):
             # The criterion holds for more rows than parameters: without, each row is a Gaussian.
             if count > found + _PATIENCE or _free(count, d, covariance) >= total:
                 break
             other = fitted(count)
             if other.bic(total) < best.bic(total):
                 best, found = other, count
-        notes = (f"K = {found}, the lowest BIC of 1 to {min(most, len(rows))}.",)
-    shares = shares_of(best.rule, rows)[0]
+        notes = (f"K = {found}, the lowest BIC of 1 to {min(most, m)}.",)
+    shares = shares_of(best.rule, data.exact)[0]
     labels = shares.argmax(axis=1).astype(np.int32)
     return Partition(labels, shares.astype(np.float32), rule=best.rule, notes=notes)
 
@@ -105,8 +102,7 @@ def least_variance(rows: NDArray[np.float64], weights: NDArray[np.float64], ridg
 
 
 def mixture(
-    rows: NDArray[np.float64],
-    weights: NDArray[np.float64],
+    data: WeightedRows,
     k: int,
     seed: int,
     covariance: str = "full",
@@ -124,9 +120,10 @@ def mixture(
     """
     from sklearn.cluster import KMeans
 
+    rows, weights = data.exact, data.weights
+    added = least_variance(rows, weights, ridge)
     middle = np.average(rows, axis=0, weights=weights)
     centred = rows - middle
-    added = least_variance(rows, weights, ridge)
     best: Mixture | None = None
     for start in range(starts):
         model = KMeans(k, n_init=1, random_state=(seed + start) % 2**32)

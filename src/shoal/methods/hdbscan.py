@@ -2,40 +2,34 @@
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
-
-from shoal.methods.base import Method, Parameter, Partition
+from shoal.methods.base import Method, Parameter, Partition, WeightedRows
 
 _SHARE, _LARGEST = 0.005, 100  # of the rows; the default of the smallest cluster
 
 
 def fit(
-    vectors: NDArray[np.float32],
-    weights: NDArray[np.float64],
+    data: WeightedRows,
     seed: int,
-    k: int | None = None,
-    min_cluster_size: int | None = None,
-    min_samples: int | None = None,
-    select: str = "eom",
+    k: int | None,
+    min_cluster_size: int | None,
+    min_samples: int | None,
+    select: str,
 ) -> Partition:
     """Keep the clusters that persist over densities (Campello et al. 2013; scikit-learn)."""
     from sklearn.cluster import HDBSCAN
 
-    m = len(vectors)
+    m = len(data)
     notes: tuple[str, ...] = ()
     if min_cluster_size is None:
         min_cluster_size = min(m, max(5, min(_LARGEST, round(_SHARE * m))))
         notes = (f"min_cluster_size = {min_cluster_size}, 0.5 % of the rows, 5 to {_LARGEST}.",)
-    least = min(m, max(2, min_cluster_size))
     model = HDBSCAN(
-        min_cluster_size=least,
+        min_cluster_size=min(m, max(2, min_cluster_size)),
         min_samples=None if min_samples is None else min(min_samples, m),
         cluster_selection_method=select,
         copy=True,
     )
-    labels = np.asarray(model.fit_predict(vectors.astype(np.float64)), np.int32)
-    return Partition(labels, notes=notes)
+    return Partition(model.fit_predict(data.exact), notes=notes)
 
 
 METHOD = Method(

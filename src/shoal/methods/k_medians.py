@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.methods.base import Method, Partition
+from shoal.methods.base import Method, Partition, WeightedRows
 from shoal.methods.kmeans import ITERATIONS, STARTS
 from shoal.methods.lloyd import best_of_starts
 from shoal.methods.rules import Rule
@@ -13,14 +13,7 @@ from shoal.methods.rules import Rule
 _AT_ONCE = 1 << 22  # numbers in memory at a time
 
 
-def fit(
-    vectors: NDArray[np.float32],
-    weights: NDArray[np.float64],
-    seed: int,
-    k: int,
-    starts: int = 10,
-    iterations: int = 300,
-) -> Partition:
+def fit(data: WeightedRows, seed: int, k: int, starts: int, iterations: int) -> Partition:
     """Cut rows into `k` clusters of least Manhattan distance to their medians.
 
     The centre is the weighted median of each coordinate (Bradley, Mangasarian and Street 1997).
@@ -28,7 +21,7 @@ def fit(
     """
     from scipy.spatial.distance import cdist
 
-    rows = vectors.astype(np.float64)
+    rows, weights = data.exact, data.weights
 
     def assign(centres: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         labels, costs = np.empty(len(rows), np.int64), np.empty(len(rows))

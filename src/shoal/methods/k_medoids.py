@@ -5,19 +5,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.methods.base import Method, Parameter, Partition
+from shoal.methods.base import Method, Parameter, Partition, WeightedRows
 from shoal.methods.distances import all_distances
 from shoal.methods.lloyd import plus_plus
 from shoal.methods.rules import Rule
 
 
-def fit(
-    vectors: NDArray[np.float32],
-    weights: NDArray[np.float64],
-    seed: int,
-    k: int,
-    starts: int = 1,
-) -> Partition:
+def fit(data: WeightedRows, seed: int, k: int, starts: int) -> Partition:
     """Cut rows into `k` clusters of least distance to one of their rows, the medoid.
 
     Own code from the paper: the package of its authors is GPL, and scikit-learn-extra is no
@@ -30,7 +24,7 @@ def fit(
     """
     from shoal.methods.kernels import faster_pam
 
-    rows, apart = vectors.astype(np.float64), all_distances(vectors)
+    rows, weights, apart = data.exact, data.weights, all_distances(data.vectors)
     best: tuple[float, NDArray[np.int64]] | None = None
     for centres in plus_plus(rows, weights, k, seed, starts):
         first = _rows_of(rows, centres)

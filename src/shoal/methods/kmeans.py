@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
-
-from shoal.methods.base import PASSES, Method, Parameter, Partition
+from shoal.methods.base import PASSES, Method, Parameter, Partition, WeightedRows
 from shoal.methods.rules import Rule
 
 STARTS = Parameter("starts", 10, "Initialisations; the best result is kept.", 1, 1000, whole=True)
 ITERATIONS = Parameter("iterations", 300, "Maximum number of iterations.", 1, 100_000, whole=True)
 
 
-def fit(
-    vectors: NDArray[np.float32],
-    weights: NDArray[np.float64],
-    seed: int,
-    k: int,
-    starts: int = 10,
-    iterations: int = 300,
-    passes: int = 0,
-) -> Partition:
+def fit(data: WeightedRows, seed: int, k: int, starts: int, iterations: int) -> Partition:
     """Cut rows into `k` clusters of least squared distance to their means (Lloyd 1982).
 
     Seeds are k-means++ (Arthur and Vassilvitskii 2007).
@@ -28,7 +17,7 @@ def fit(
     from sklearn.cluster import KMeans
 
     model = KMeans(k, n_init=starts, max_iter=iterations, random_state=seed)
-    labels = model.fit_predict(vectors.astype(np.float64), sample_weight=weights)
+    labels = model.fit_predict(data.exact, sample_weight=data.weights)
     return Partition(labels, rule=Rule("euclidean", model.cluster_centers_))
 
 
@@ -39,10 +28,6 @@ METHOD = Method(
     fit,
     "time m·K·d a step, memory m·d",
     predicts="nearest centre",
-    parameters=(
-        STARTS,
-        ITERATIONS,
-        PASSES,
-    ),
+    parameters=(STARTS, ITERATIONS, PASSES),
     aliases=("lloyd",),
 )

@@ -5,20 +5,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.methods.base import Method, Parameter, Partition
+from shoal.methods.base import Method, Parameter, Partition, WeightedRows
 from shoal.methods.kmeans import ITERATIONS, STARTS
 from shoal.methods.rules import Rule
 
 
 def fit(
-    vectors: NDArray[np.float32],
-    weights: NDArray[np.float64],
-    seed: int,
-    k: int,
-    starts: int = 10,
-    iterations: int = 300,
-    rounds: int = 20,
-    ridge: float = 0.01,
+    data: WeightedRows, seed: int, k: int, starts: int, iterations: int, rounds: int, ridge: float
 ) -> Partition:
     """Cut rows into `k` clusters by the Mahalanobis distance of their common covariance.
 
@@ -28,8 +21,9 @@ def fit(
     they are and once with rows whitened as a whole, as long clusters side by side are found from
     the latter only; the covariance of the smaller determinant is kept.
     """
-    middle = np.average(vectors.astype(np.float64), axis=0, weights=weights)
-    rows = vectors - middle
+    rows, weights = data.exact, data.weights
+    middle = np.average(rows, axis=0, weights=weights)
+    rows -= middle
     tries = [
         _settled(rows, weights, seed, k, start, starts, iterations, rounds, ridge)
         for start in (

@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
-
-from shoal.methods.base import PASSES, Method, Parameter, Partition
+from shoal.methods.base import PASSES, Method, Parameter, Partition, WeightedRows
 from shoal.methods.rules import Rule
 
 
 def fit(
-    vectors: NDArray[np.float32],
-    weights: NDArray[np.float64],
-    seed: int,
-    k: int,
-    batch: int = 1024,
-    starts: int = 3,
-    iterations: int = 100,
-    passes: int = 0,
+    data: WeightedRows, seed: int, k: int, batch: int, starts: int, iterations: int
 ) -> Partition:
     """Cut rows into `k` clusters as k-means does, by batches (Sculley 2010)."""
     from sklearn.cluster import MiniBatchKMeans
@@ -25,8 +15,8 @@ def fit(
     model = MiniBatchKMeans(
         k, batch_size=batch, n_init=starts, max_iter=iterations, random_state=seed
     )
-    labels = model.fit_predict(vectors.astype(np.float64), sample_weight=weights)
-    return Partition(labels, rule=Rule("euclidean", np.asarray(model.cluster_centers_)))
+    labels = model.fit_predict(data.exact, sample_weight=data.weights)
+    return Partition(labels, rule=Rule("euclidean", model.cluster_centers_))
 
 
 METHOD = Method(

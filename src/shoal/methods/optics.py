@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
-
-from shoal.methods.base import Method, Parameter, Partition
+from shoal.methods.base import Method, Parameter, Partition, WeightedRows
 
 
 def fit(
-    vectors: NDArray[np.float32],
-    weights: NDArray[np.float64],
-    seed: int,
-    k: int | None = None,
-    min_samples: int = 5,
-    xi: float = 0.05,
-    eps: float | None = None,
+    data: WeightedRows, seed: int, k: int | None, min_samples: int, xi: float, eps: float | None
 ) -> Partition:
     """Order rows by reachability and take the valleys as clusters (scikit-learn).
 
@@ -27,14 +18,13 @@ def fit(
     """
     from sklearn.cluster import OPTICS
 
-    few = min(min_samples, len(vectors))
     model = OPTICS(
-        min_samples=max(2, few),
+        min_samples=max(2, min(min_samples, len(data))),
         xi=xi,
         cluster_method="xi" if eps is None else "dbscan",
         eps=eps,
     )
-    return Partition(np.asarray(model.fit_predict(vectors.astype(np.float64)), np.int32))
+    return Partition(model.fit_predict(data.exact))
 
 
 METHOD = Method(

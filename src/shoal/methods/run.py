@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +15,7 @@ from shoal.core.hashes import row_hashes
 from shoal.core.nearest import nearest_of
 from shoal.errors import InputError
 from shoal.methods import METHODS
-from shoal.methods.base import Method, Partition
+from shoal.methods.base import PASSES, Method, Partition, WeightedRows
 
 _REPEATED = 50_000  # rows: up to so many are repeated for a method that takes no weights
 _CHOOSING = 2_000  # rows that K is chosen by
@@ -35,8 +36,6 @@ def run_method(
     memory: int = 4 * 2**30,
 ) -> Partition:
     """Cluster rows in memory by a method.
-
-    The threads of the libraries are limited to one, since sums over several depend on their number.
 
     Parameters
     ----------
@@ -70,10 +69,7 @@ def run_method(
     >>> run_method("kmeans", rows, k=2).labels.tolist()
     [0, 0, 1, 1]
     """
-    from threadpoolctl import threadpool_limits
-
-    method = METHODS[name]
-    rows, heavy = checked_rows(vectors, weights)
+    method, rows = METHODS[name], weighted_rows(vectors, weights)
     values = method.resolved(parameters or {})
     method.check_k(k, len(rows))
     most = method.most_rows(memory)
@@ -85,23 +81,14 @@ def run_method(
     few = len(rows) < _LEAST_CHOSEN and not (k or parameters or method.hierarchical)
     if len(rows) == 1 or few:
         return Partition(np.zeros(len(rows), np.int32), notes=(_TOO_FEW,) * (len(rows) > 1))
-    with threadpool_limits(1), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of convergence: what was found is used all the same
-        order = _own_order(rows)
-        rows, heavy = rows[order], heavy[order]
-        chosen: tuple[str, ...] = ()
-        if k is None and method.needs_k:
-            k, note = choose_k(method, rows, heavy, seed, values)
-            chosen = (note,)
-        found = fit_method(method, rows, heavy, seed, k, values, most)
-    notes = (*chosen, *found.notes, *_noise_note(method, found.labels, heavy))
-    return _tidy(_in_place(replace(found, notes=notes), order))
+    order = _own_order(rows.vectors)
+    with one_thread_without_warnings():
+        found = _fit_with_k(method, rows[order], seed, k, values, most)
+    return _renumbered(_in_place(found, order))
 
 
-def checked_rows(
-    vectors: ArrayLike, weights: ArrayLike | None
-) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-    """Return rows and weights as the methods take them."""
+def weighted_rows(vectors: ArrayLike, weights: ArrayLike | None) -> WeightedRows:
+    """Check rows and weights, and return them as the methods take them."""
     rows = np.ascontiguousarray(vectors, np.float32)
     if rows.ndim != 2 or not len(rows):
         raise InputError(f"vectors of shape {rows.shape}: (rows, numbers) with a row is needed")
@@ -110,15 +97,45 @@ def checked_rows(
     heavy = np.ones(len(rows)) if weights is None else np.asarray(weights, np.float64)
     if heavy.shape != (len(rows),) or not (np.isfinite(heavy) & (heavy > 0)).all():
         raise InputError(f"weights must be {len(rows):,} numbers above 0; got shape {heavy.shape}")
-    return rows, heavy
+    return WeightedRows(rows, heavy)
 
 
-def choose_k(
+@contextmanager
+def one_thread_without_warnings() -> Iterator[None]:
+    """Limit libraries to one thread, as sums over several depend on their number.
+
+    Their warnings are of convergence: what was found is used all the same.
+    """
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _fit_with_k(
     method: Method,
-    rows: NDArray[np.float32],
-    weights: NDArray[np.float64],
+    rows: WeightedRows,
     seed: int,
+    k: int | None,
     values: Mapping[str, Any],
+    most: int | None,
+) -> Partition:
+    """Fit a method, with K by the silhouette where it needs one; all that was chosen is noted."""
+    chosen: tuple[str, ...] = ()
+    if k is None and method.needs_k:
+        k, note = _k_by_silhouette(method, rows, seed, values)
+        chosen = (note,)
+    found = fit_method(method, rows, seed, k, values, most)
+    noise: tuple[str, ...] = ()
+    if method.noise:
+        share = float(rows.weights[np.asarray(found.labels) < 0].sum() / rows.weights.sum())
+        noise = (f"{100 * share:.1f} % of the rows are noise.",)
+    return replace(found, notes=(*chosen, *found.notes, *noise))
+
+
+def _k_by_silhouette(
+    method: Method, rows: WeightedRows, seed: int, values: Mapping[str, Any]
 ) -> tuple[int, str]:
     """Return the K with the largest silhouette, by up to 2,000 rows, and a sentence on it.
 
@@ -129,15 +146,14 @@ def choose_k(
 
     if len(rows) < _LEAST_CHOSEN:
         return 1, _TOO_FEW
-    share = weights / weights.sum()
+    share = rows.weights / rows.weights.sum()
     draw = np.random.default_rng(seed)
-    at = np.sort(draw.choice(len(rows), min(_CHOOSING, len(rows)), replace=False, p=share))
-    some, heavy = rows[at], weights[at]
-    if len(rows) > len(at):  # they were drawn by their weights
-        heavy = np.ones(len(at))
+    some = rows[np.sort(draw.choice(len(rows), min(_CHOOSING, len(rows)), replace=False, p=share))]
+    if len(some) < len(rows):  # they were drawn by their weights
+        some = replace(some, weights=np.ones(len(some)))
     most = min(_MOST_K, len(some) - 1)
     found = {
-        k: silhouette(some, fit_method(method, some, heavy, seed, k, values, None).labels, heavy)
+        k: silhouette(some.vectors, fit_method(method, some, seed, k, values).labels, some.weights)
         for k in range(2, most + 1)
     }
     best = max(found, key=lambda k: (found[k], -k))
@@ -146,34 +162,25 @@ def choose_k(
 
 def fit_method(
     method: Method,
-    rows: NDArray[np.float32],
-    weights: NDArray[np.float64],
+    rows: WeightedRows,
     seed: int,
     k: int | None,
     values: Mapping[str, Any],
-    most: int | None,
+    most: int | None = None,
 ) -> Partition:
     """Fit, with rows repeated as often as they weigh where the method takes no weights."""
-    if method.weighted or (weights == weights[0]).all():
-        return method.fit(rows, weights, seed, k, **values)
-    total = weights.sum()
-    if total > min(_REPEATED, most or _REPEATED) or (weights != np.rint(weights)).any():
+    values = {name: value for name, value in values.items() if name != PASSES.name}
+    if method.weighted or rows.is_even:
+        return method.fit(rows, seed, k, **values)
+    total = rows.weights.sum()
+    if total > min(_REPEATED, most or _REPEATED) or (rows.weights % 1 != 0).any():
         note = f"{method.name} takes no weights: each representative counts as one row."
-        found = method.fit(rows, np.ones(len(rows)), seed, k, **values)
+        found = method.fit(replace(rows, weights=np.ones(len(rows))), seed, k, **values)
         return replace(found, notes=(*found.notes, note))
-    times = weights.astype(np.int64)
-    found = method.fit(np.repeat(rows, times, axis=0), np.ones(times.sum()), seed, k, **values)
+    times = rows.weights.astype(np.int64)
+    repeated = WeightedRows(np.repeat(rows.vectors, times, axis=0), np.ones(times.sum()))
+    found = method.fit(repeated, seed, k, **values)
     return replace(found, labels=found.labels[np.cumsum(times) - times])
-
-
-def _noise_note(
-    method: Method, labels: NDArray[np.int32], weights: NDArray[np.float64]
-) -> tuple[str, ...]:
-    """Say how much is noise."""
-    if not method.noise:
-        return ()
-    share = float(weights[np.asarray(labels) < 0].sum() / weights.sum())
-    return (f"{100 * share:.1f} % of the rows are noise.",)
 
 
 def _own_order(rows: NDArray[np.float32]) -> NDArray[np.int64]:
@@ -199,7 +206,7 @@ def _in_place(found: Partition, order: NDArray[np.int64]) -> Partition:
     )
 
 
-def _tidy(found: Partition) -> Partition:
+def _renumbered(found: Partition) -> Partition:
     """Renumber clusters by their first row, without those that have none."""
     labels = np.asarray(found.labels, np.int32)
     used, first = np.unique(labels, return_index=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.methods.base import Method, Parameter, Partition
+from shoal.methods.base import Method, Parameter, Partition, WeightedRows
 from shoal.methods.rules import Rule
 
 _UNITS_A_ROOT = 5.0  # units for the root of the rows (Vesanto and Alhoniemi 2000)
@@ -14,12 +14,7 @@ _LAST = 0.5  # radius of the neighbourhood at the end, in steps of the grid
 
 
 def fit(
-    vectors: NDArray[np.float32],
-    weights: NDArray[np.float64],
-    seed: int,
-    k: int | None = None,
-    columns: int | None = None,
-    iterations: int = 50,
+    data: WeightedRows, seed: int, k: int | None, columns: int | None, iterations: int
 ) -> Partition:
     """Train a grid of `k` units by the batch rule; each unit with rows is a cluster.
 
@@ -30,7 +25,7 @@ def fit(
     ----------
     Kohonen, "Essentials of the self-organizing map", Neural Networks 2013.
     """
-    rows = vectors.astype(np.float64)
+    rows, weights = data.exact, data.weights
     down, across = grid_shape(k, columns, len(rows))
     place = np.stack(np.unravel_index(np.arange(down * across), (down, across)), axis=1)
     steps = ((place[:, None, :] - place) ** 2).sum(axis=2).astype(np.float64)

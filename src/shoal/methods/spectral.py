@@ -3,18 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from shoal.methods.base import Method, Parameter, Partition
+from shoal.methods.base import Method, Parameter, Partition, WeightedRows
 
 
-def fit(
-    vectors: NDArray[np.float32],
-    weights: NDArray[np.float64],
-    seed: int,
-    k: int,
-    neighbours: int = 10,
-) -> Partition:
+def fit(data: WeightedRows, seed: int, k: int, neighbours: int) -> Partition:
     """Cut the graph of `neighbours` nearest neighbours into `k` clusters (scikit-learn).
 
     References
@@ -23,16 +16,16 @@ def fit(
     """
     from sklearn.cluster import SpectralClustering
 
-    if k == len(vectors):  # more eigenvectors than the solver finds
+    if k == len(data):  # more eigenvectors than the solver finds
         return Partition(np.arange(k, dtype=np.int32))
     model = SpectralClustering(
         k,
         affinity="nearest_neighbors",
-        n_neighbors=min(neighbours, len(vectors)),
+        n_neighbors=min(neighbours, len(data)),
         random_state=seed,
         assign_labels="cluster_qr",
     )
-    return Partition(np.asarray(model.fit_predict(vectors.astype(np.float64)), np.int32))
+    return Partition(model.fit_predict(data.exact))
 
 
 METHOD = Method(

@@ -5,21 +5,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.methods.base import PASSES, Method, Partition
+from shoal.methods.base import PASSES, Method, Partition, WeightedRows
 from shoal.methods.kmeans import ITERATIONS, STARTS
 from shoal.methods.lloyd import best_of_starts
 from shoal.methods.rules import Rule
 
 
-def fit(
-    vectors: NDArray[np.float32],
-    weights: NDArray[np.float64],
-    seed: int,
-    k: int,
-    starts: int = 10,
-    iterations: int = 300,
-    passes: int = 0,
-) -> Partition:
+def fit(data: WeightedRows, seed: int, k: int, starts: int, iterations: int) -> Partition:
     """Cut rows into `k` clusters of largest cosine to their mean direction.
 
     Own code: of the well-kept libraries only faiss has it, whose random starts are found again
@@ -30,7 +22,7 @@ def fit(
     ----------
     Dhillon and Modha, "Concept decompositions for large sparse text data", 2001.
     """
-    rows = unit(vectors.astype(np.float64))
+    rows, weights = unit(data.exact), data.weights
 
     def assign(centres: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         cosine = rows @ centres.T

@@ -5,22 +5,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.methods.base import PASSES, Method, Parameter, Partition
+from shoal.methods.base import PASSES, Method, Parameter, Partition, WeightedRows
 from shoal.methods.rules import Rule
 
 _GROWTH = 1.5  # of the cost of a cluster when there are too many (Shindler et al.: β > 1)
 _BALL = 1 / 3  # of the way to the nearest other centre (Braverman et al.)
 
 
-def fit(
-    vectors: NDArray[np.float32],
-    weights: NDArray[np.float64],
-    seed: int,
-    k: int,
-    sketch: int = 5,
-    starts: int = 10,
-    passes: int = 0,
-) -> Partition:
+def fit(data: WeightedRows, seed: int, k: int, sketch: int, starts: int) -> Partition:
     """Cut rows into `k` clusters in one pass, of which `sketch` × K × ln m means are kept.
 
     References
@@ -30,7 +22,7 @@ def fit(
     """
     from shoal.methods.kernels import streamed
 
-    rows = vectors.astype(np.float64)
+    rows, weights = data.exact, data.weights
     middle = np.average(rows, axis=0, weights=weights)
     rows -= middle
     most = int(min(len(rows), max(sketch * k * np.log(len(rows) + 1), 2 * k)))
@@ -45,7 +37,7 @@ def fit(
         means, sizes = rows, weights
     centres = ball_kmeans(means, sizes, k, seed, starts) + middle
     rule = Rule("euclidean", centres)
-    return Partition(rule.assign(vectors), rule=rule)
+    return Partition(rule.assign(data.vectors), rule=rule)
 
 
 def ball_kmeans(

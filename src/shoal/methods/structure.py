@@ -24,7 +24,7 @@ from shoal.core.nearest import nearest_neighbours
 from shoal.core.piles import find_piles
 from shoal.core.tree import Tree
 from shoal.errors import InputError
-from shoal.methods.base import MOST_CLUSTERS, Partition
+from shoal.methods.base import MOST_CLUSTERS, Partition, WeightedRows
 from shoal.methods.dendrograms import cut, laid_out
 from shoal.methods.run import without_noise
 
@@ -60,8 +60,7 @@ class MethodStructure:
 
 def method_structure(
     found: Partition,
-    vectors: NDArray[np.float32],
-    weights: NDArray[np.float64],
+    rows: WeightedRows,
     *,
     seed: int = 0,
     workers: int = 1,
@@ -75,8 +74,8 @@ def method_structure(
     ----------
     found : Partition
         From `run_method`.
-    vectors, weights : ndarray, shape (m, d) and (m,)
-        The rows, m ≥ 2.
+    rows : WeightedRows
+        At least 2.
     seed, workers, neighbours, radius
         As in `core.structure.fit_structure`.
     layers : sequence of int
@@ -88,44 +87,36 @@ def method_structure(
         When there are more clusters than can be compared with each other, or more are asked for
         than there are rows.
     """
-    m = len(vectors)
-    clusters = without_noise(vectors, found.labels)
+    clusters = without_noise(rows.vectors, found.labels)
     k = int(clusters.max()) + 1
-    most = max([k, *layers])
-    check_count("k", most, m, "representatives")
+    check_count("k", max([k, *layers]), len(rows), "representatives")
     if found.merges is None and k > MOST_CLUSTERS:
         raise InputError(
             f"the method found {k:,} clusters: at most {MOST_CLUSTERS:,} can be shown, so "
             "change its parameters to find fewer"
         )
-    graph, distances = _graph(vectors, weights, neighbours, workers, radius)
+    graph, distances = _graph(rows, neighbours, workers, radius)
     if found.merges is None:
-        tree = _tree_of_clusters(vectors, weights, graph, clusters, seed)
-        more: tuple[int, ...] = ()
+        tree = _tree_of_clusters(rows, graph, clusters, seed)
     else:
-        tree = _tree_of_merges(found.merges, vectors, weights, graph)
-        more = () if found.heights is None else widest_gaps(found.heights)
-    marked = tuple(
-        Layer(
-            each,
-            float(tree.excess[each - 2]) if each > 1 else np.inf,
-            float("nan"),
-            each == k,
-        )
-        for each in sorted({k, *(layers or more)})
-    )
+        tree = _tree_of_merges(found.merges, rows, graph)
+        if found.heights is not None:
+            layers = layers or widest_gaps(found.heights)
+    marked = tuple(_layer(tree, each, each == k) for each in sorted({k, *layers}))
     return MethodStructure(tree, marked, graph.neighbours, graph.affinities, distances, clusters)
 
 
+def _layer(tree: Tree, k: int, primary: bool) -> Layer:
+    excess = float(tree.excess[k - 2]) if k > 1 else np.inf
+    return Layer(k, excess, float("nan"), primary)
+
+
 def _graph(
-    vectors: NDArray[np.float32],
-    weights: NDArray[np.float64],
-    neighbours: int | None,
-    workers: int,
-    radius: NDArray | None,
+    rows: WeightedRows, neighbours: int | None, workers: int, radius: NDArray | None
 ) -> tuple[Graph, NDArray[np.float32]]:
     """Build the graph of nearest neighbours, by which rows are confident or far out."""
-    near = min(neighbours or MOST_NEIGHBOURS, len(vectors) - 1)
+    vectors, weights = rows.vectors, rows.weights
+    near = min(neighbours or MOST_NEIGHBOURS, len(rows) - 1)
     nearest = nearest_neighbours(vectors, near, workers=workers)
     piles = find_piles(vectors, weights, *nearest, radius)
     if piles.any():
@@ -135,19 +126,15 @@ def _graph(
 
 
 def _tree_of_clusters(
-    vectors: NDArray[np.float32],
-    weights: NDArray[np.float64],
-    graph: Graph,
-    clusters: NDArray[np.int32],
-    seed: int,
+    rows: WeightedRows, graph: Graph, clusters: NDArray[np.int32], seed: int
 ) -> Tree:
     """Join communities within clusters, and then the clusters, by the Paris linkage."""
-    k = int(clusters.max()) + 1
-    keys = clusters.astype(np.int64) * len(vectors) + find_communities(graph, seed)
+    m, k = len(rows), int(clusters.max()) + 1
+    keys = clusters.astype(np.int64) * m + find_communities(graph, seed)
     used, communities = np.unique(keys, return_inverse=True)
-    groups = (used // len(vectors)).astype(np.int32)
-    plan = Dendrogram(vectors, weights, graph, communities.astype(np.int32), groups)
-    excess = _all_excess(plan, vectors, weights, graph)
+    groups = (used // m).astype(np.int32)
+    plan = Dendrogram(rows.vectors, rows.weights, graph, communities.astype(np.int32), groups)
+    excess = _all_excess(plan, rows, graph)
     above = plan.root + 1 - (k - 1)  # nodes from here on join clusters
     excess[above:] = _ABOVE + np.nan_to_num(excess[above:], nan=_FAINTEST)
     tree = condense(plan, excess)
@@ -157,14 +144,9 @@ def _tree_of_clusters(
     return Tree(tree.order, tree.splits, ranked.astype(np.float32))
 
 
-def _tree_of_merges(
-    merges: NDArray[np.int64],
-    vectors: NDArray[np.float32],
-    weights: NDArray[np.float64],
-    graph: Graph,
-) -> Tree:
+def _tree_of_merges(merges: NDArray[np.int64], rows: WeightedRows, graph: Graph) -> Tree:
     """Lay a dendrogram out, its highest splits with the excess that Shoal sees in them."""
-    m = len(vectors)
+    m = len(rows)
     order, places = laid_out(merges)
     excess = np.full(m - 1, -np.inf, np.float32)
     c = min(m, _EXAMINED + 1)
@@ -176,8 +158,8 @@ def _tree_of_merges(
             number[node] = int(communities[_a_row(merges, node, m)])
         number |= {2 * m - c + t: c + t for t in range(c - 1)}
         joined = np.asarray([[number[a], number[b]] for a, b in top.tolist()], np.int64)
-        plan = Dendrogram(vectors, weights, graph, communities, merges=joined)
-        found = _all_excess(plan, vectors, weights, graph)[c:][::-1]
+        plan = Dendrogram(rows.vectors, rows.weights, graph, communities, merges=joined)
+        found = _all_excess(plan, rows, graph)[c:][::-1]
         excess[: c - 1] = np.where(np.isnan(found), -np.inf, found)
     return Tree(order.astype(np.int32), places.astype(np.int32), excess)
 
@@ -189,15 +171,10 @@ def _a_row(merges: NDArray[np.int64], node: int, m: int) -> int:
     return node
 
 
-def _all_excess(
-    plan: Dendrogram,
-    vectors: NDArray[np.float32],
-    weights: NDArray[np.float64],
-    graph: Graph,
-) -> NDArray[np.float64]:
+def _all_excess(plan: Dendrogram, rows: WeightedRows, graph: Graph) -> NDArray[np.float64]:
     """Measure the excess of all nodes of a dendrogram; NaN where a side is too small to tell."""
-    least, fewest = smallest_cluster(weights), fewest_leaves(len(vectors))
-    return all_excess(plan, vectors, weights, graph, least, fewest)
+    least, fewest = smallest_cluster(rows.weights), fewest_leaves(len(rows))
+    return all_excess(plan, rows.vectors, rows.weights, graph, least, fewest)
 
 
 def widest_gaps(heights: NDArray[np.float64]) -> tuple[int, ...]:

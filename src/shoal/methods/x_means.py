@@ -5,19 +5,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.methods.base import Method, Parameter, Partition
+from shoal.methods.base import Method, Parameter, Partition, WeightedRows
 from shoal.methods.kmeans import ITERATIONS
 from shoal.methods.rules import Rule
 
 
 def fit(
-    vectors: NDArray[np.float32],
-    weights: NDArray[np.float64],
-    seed: int,
-    k: int | None = None,
-    starts: int = 3,
-    iterations: int = 300,
-    most: int = 100,
+    data: WeightedRows, seed: int, k: int | None, starts: int, iterations: int, most: int
 ) -> Partition:
     """Find K and the clusters by halving each cluster in turn while BIC is better with two.
 
@@ -31,7 +25,7 @@ def fit(
     """
     from sklearn.cluster import KMeans
 
-    rows = vectors.astype(np.float64)
+    rows, weights = data.exact, data.weights
 
     def halved(mine: NDArray[np.int64]) -> tuple[float, NDArray[np.int64], NDArray[np.int64]]:
         if len(mine) < 2:

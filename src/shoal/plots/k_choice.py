@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from shoal.methods.choosing import KChoice
+from shoal.methods.k_choice import KChoice
 from shoal.plots.canvas import ACCENT, figure_class, save
 
 _TITLES = {
@@ -30,7 +30,7 @@ def write_k_picture(path: Path, found: KChoice, layers: Sequence[int]) -> None:
     axes = list(np.ravel(figure.subplots(down, 3)))
     for axis, name in zip(axes, names, strict=False):
         _curve(axis, name, found)
-    _draw_knives(axes[len(names)], found)
+    _draw_silhouettes(axes[len(names)], found)
     for axis in axes[len(names) + 1 :]:
         axis.remove()
     layers_text = f"; Shoal's layers: {', '.join(map(str, layers))}" if layers else ""
@@ -54,14 +54,13 @@ def _curve(axis: Any, name: str, found: KChoice) -> None:
     axis.tick_params(labelsize=7)
 
 
-def _draw_knives(axis: Any, found: KChoice) -> None:
-    bottom, each = 0, [value for knife in found.knives for value in knife]
+def _draw_silhouettes(axis: Any, found: KChoice) -> None:
+    bottom, each = 0, [value for cluster in found.silhouettes for value in cluster]
     gap = max(1, len(each) // 60)
-    for number, knife in enumerate(found.knives):
-        axis.fill_betweenx(
-            np.arange(bottom, bottom + len(knife)), 0, knife, color=f"C{number % 10}", step="mid"
-        )
-        bottom += len(knife) + gap
+    for number, cluster in enumerate(found.silhouettes):
+        rows = np.arange(bottom, bottom + len(cluster))
+        axis.fill_betweenx(rows, 0, cluster, color=f"C{number % 10}", step="mid")
+        bottom += len(cluster) + gap
     axis.axvline(float(np.mean(each)) if each else 0.0, color=_MARK, linewidth=0.8, linestyle=":")
     axis.set_title(f"Silhouettes at K = {found.picks['silhouette']}", fontsize=9)
     axis.set_yticks([])

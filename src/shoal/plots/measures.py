@@ -13,7 +13,7 @@ from shoal.core.nearest import nearest_neighbours
 from shoal.core.validity import validity
 from shoal.errors import InputError
 from shoal.export.confusion import confusion_table
-from shoal.methods.choosing import elbow as elbow_of
+from shoal.methods.k_criteria import elbow as elbow_of
 from shoal.plots.canvas import (
     ACCENT,
     INK,

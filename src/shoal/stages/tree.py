@@ -12,6 +12,7 @@ from shoal.core.structure import Structure, fit_structure
 from shoal.features import unreduced
 from shoal.features.columns import Columns
 from shoal.methods import DEFAULT, METHODS, Method, parse_assignments
+from shoal.methods.base import WeightedRows
 from shoal.methods.run import run_method
 from shoal.methods.structure import MethodStructure, method_structure
 from shoal.stages.base import Context, Stage
@@ -120,8 +121,7 @@ def _classical(context: Context, method: Method) -> MethodStructure:
         found = refined(context, found, rows, weights, values, frame)
     structure = method_structure(
         found,
-        vectors,
-        weights,
+        WeightedRows(vectors, weights),
         seed=settings.seed,
         workers=settings.workers or 1,
         neighbours=settings.neighbours,

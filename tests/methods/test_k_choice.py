@@ -7,41 +7,43 @@ from sklearn.metrics import adjusted_rand_score as agreement
 
 from shoal.errors import InputError, SettingError
 from shoal.methods import METHODS
-from shoal.methods.choosing import _kept_together, choice_of_k, elbow, labels_for, warm_kmeans
+from shoal.methods.base import WeightedRows
+from shoal.methods.k_choice import evaluate_ks, labels_for, warm_kmeans
+from shoal.methods.k_criteria import _kept_together, elbow
 
 RANDOM = np.random.default_rng(0)
 TRUTH = np.repeat(np.arange(4), 30)
 ROWS = (np.eye(4)[TRUTH] * 8 + RANDOM.normal(0, 0.5, (120, 4))).astype(np.float32)
-ONES = np.ones(120)
+BLOBS = WeightedRows(ROWS, np.ones(120))
 
 
 @pytest.mark.parametrize("method", ["kmeans", "agglomerative"])
 def test_all_criteria_agree_on_blobs(method):
-    found = choice_of_k(ROWS, method=method, ks=range(2, 9))
+    found = evaluate_ks(ROWS, method=method, ks=range(2, 9))
     assert set(found.picks.values()) == {4}
     assert set(found.picks) == {
         *("elbow", "silhouette", "calinski_harabasz", "davies_bouldin", "gap", "strength")
     }
     assert found.agreed == 4
     assert [one["k"] for one in found.table] == list(range(2, 9))
-    assert [len(knife) for knife in found.knives] == [30, 30, 30, 30]
-    assert all((np.diff(knife) <= 0).all() for knife in found.knives)
+    assert [len(cluster) for cluster in found.silhouettes] == [30, 30, 30, 30]
+    assert all((np.diff(each) <= 0).all() for each in found.silhouettes)
 
 
 def test_bic_of_mixtures_and_no_twins_for_slow_methods():
-    found = choice_of_k(ROWS, method="gmm", ks=range(2, 7), parameters={"covariance": "spherical"})
+    found = evaluate_ks(ROWS, method="gmm", ks=range(2, 7), parameters={"covariance": "spherical"})
     assert found.picks["bic"] == 4
     assert {one["gap"] for one in found.table} == {None}
 
 
 def test_other_methods_too():
     for method in ("k-medoids", "spectral", "k-medians"):
-        assert choice_of_k(ROWS, method=method, ks=[2, 4, 6]).picks["silhouette"] == 4
+        assert evaluate_ks(ROWS, method=method, ks=[2, 4, 6]).picks["silhouette"] == 4
 
 
 def test_warm_start_is_nearly_as_good_as_many_starts():
     rows = RANDOM.normal(size=(400, 3)).astype(np.float32)
-    found = warm_kmeans(rows, np.ones(400), range(2, 21), 0)
+    found = warm_kmeans(WeightedRows(rows, np.ones(400)), range(2, 21), 0, 10, 300)
     for k in (5, 10, 20):
         means = np.stack([rows[found[k] == c].mean(axis=0) for c in range(k)])
         cost = ((rows - means[found[k]]) ** 2).sum()
@@ -49,7 +51,7 @@ def test_warm_start_is_nearly_as_good_as_many_starts():
 
 
 def inertia_of(rows, **parameters):
-    return choice_of_k(rows, ks=range(2, 13), parameters=parameters, references=0).table[-1][
+    return evaluate_ks(rows, ks=range(2, 13), parameters=parameters, references=0).table[-1][
         "inertia"
     ]
 
@@ -62,22 +64,24 @@ def test_the_settings_of_kmeans_reach_every_k():
 
 def test_mini_batch_kmeans_is_fitted_as_such():
     method, rows = METHODS["mini-batch-kmeans"], RANDOM.normal(size=(300, 3)).astype(np.float32)
+    data = WeightedRows(rows, np.ones(300))
     for batch in (30, 300):
         values = method.resolved({"batch": batch})
-        plain = method.fit(rows, np.ones(300), 0, 12, **values).labels
-        found = labels_for(method, rows, np.ones(300), [12], 0, values)[12]
+        found = labels_for(method, data, [12], 0, values)[12]
+        values.pop("passes")
+        plain = method.fit(data, 0, 12, **values).labels
         assert np.array_equal(found, plain)
 
 
 @pytest.mark.parametrize("method", ["kmeans", "spherical-kmeans", "gmm"])
 def test_passes_that_would_be_left_out_are_refused(method):
     with pytest.raises(SettingError, match="passes 2"):
-        choice_of_k(ROWS, method=method, ks=[2, 3], parameters={"passes": 2})
+        evaluate_ks(ROWS, method=method, ks=[2, 3], parameters={"passes": 2})
 
 
 def test_many_rows_only_go_on_from_the_centres_before(monkeypatch):
-    monkeypatch.setattr("shoal.methods.choosing._ANEW_ROWS", 10)
-    found = warm_kmeans(ROWS, ONES, [2, 4, 5], 0)
+    monkeypatch.setattr("shoal.methods.k_choice._ANEW_ROWS", 10)
+    found = warm_kmeans(BLOBS, [2, 4, 5], 0, 10, 300)
     assert agreement(found[4], TRUTH) == 1.0
 
 
@@ -90,27 +94,27 @@ def test_a_dendrogram_is_made_once():
         return method.fit(*args, **more)
 
     counting = replace(method, fit=counted)
-    found = labels_for(counting, ROWS, ONES, [2, 4, 6], 0, {"linkage": "ward"})
+    found = labels_for(counting, BLOBS, [2, 4, 6], 0, {"linkage": "ward"})
     assert len(calls) == 1
     assert agreement(found[4], TRUTH) == 1.0
 
 
 def test_structureless_rows_have_no_strength_and_a_gap_of_few():
     rows = RANDOM.uniform(size=(300, 3)).astype(np.float32)
-    found = choice_of_k(rows, ks=range(2, 8))
+    found = evaluate_ks(rows, ks=range(2, 8))
     assert "strength" not in found.picks
     assert found.picks["gap"] <= 3
 
 
 def test_same_seed_same_table():
-    one, other = (choice_of_k(ROWS, ks=[2, 3, 4], seed=7) for _ in range(2))
+    one, other = (evaluate_ks(ROWS, ks=[2, 3, 4], seed=7) for _ in range(2))
     assert one.table == other.table
 
 
 def test_weights_are_repetitions():
     times = RANDOM.integers(1, 4, 120)
-    one = choice_of_k(ROWS, times.astype(float), ks=[3, 4], references=0).table[1]
-    two = choice_of_k(np.repeat(ROWS, times, axis=0), ks=[3, 4], references=0).table[1]
+    one = evaluate_ks(ROWS, times.astype(float), ks=[3, 4], references=0).table[1]
+    two = evaluate_ks(np.repeat(ROWS, times, axis=0), ks=[3, 4], references=0).table[1]
     for name in ("inertia", "silhouette", "davies_bouldin"):
         assert one[name] == pytest.approx(two[name], rel=1e-5)
 
@@ -129,14 +133,14 @@ def test_elbow_without_a_curve():
 
 def test_wrong_ranges_and_methods():
     with pytest.raises(SettingError, match="no K from 2 to 119 is in the range"):
-        choice_of_k(ROWS, ks=[200])
+        evaluate_ks(ROWS, ks=[200])
     with pytest.raises(InputError, match="at least 3 distinct rows; got 2"):
-        choice_of_k(ROWS[:2])
+        evaluate_ks(ROWS[:2])
     for ks in ([1, 3], [2.5], ["a"], [None], "2:5", 1, [True]):
         with pytest.raises(InputError, match="must be a whole number of at least 2"):
-            choice_of_k(ROWS, ks=ks)
+            evaluate_ks(ROWS, ks=ks)
     for references in (-1, "a"):
         with pytest.raises(InputError, match="references must be"):
-            choice_of_k(ROWS, ks=[2], references=references)
+            evaluate_ks(ROWS, ks=[2], references=references)
     with pytest.raises(SettingError, match="dbscan finds the number of clusters itself"):
-        choice_of_k(ROWS, method="dbscan")
+        evaluate_ks(ROWS, method="dbscan")
