@@ -3,29 +3,9 @@
 from __future__ import annotations
 
 import re
+from importlib import import_module
 
 from shoal.core.checked import check_word
-from shoal.methods import (
-    agglomerative,
-    birch,
-    bisecting_kmeans,
-    communities,
-    dbscan,
-    diana,
-    gmm,
-    hdbscan,
-    k_medians,
-    k_medoids,
-    kmeans,
-    mahalanobis_kmeans,
-    mini_batch_kmeans,
-    optics,
-    som,
-    spectral,
-    spherical_kmeans,
-    streaming_kmeans,
-    x_means,
-)
 from shoal.methods.base import Method, Parameter, Partition, parse_assignments
 from shoal.methods.rules import Rule
 
@@ -44,30 +24,33 @@ __all__ = [
 DEFAULT = "shoal"
 """Shoal's own structure (`core.structure`), which is not a `Method`: it finds tree and layers."""
 
+_MODULES = (
+    "kmeans",
+    "mini_batch_kmeans",
+    "spherical_kmeans",
+    "mahalanobis_kmeans",
+    "streaming_kmeans",
+    "bisecting_kmeans",
+    "x_means",
+    "k_medians",
+    "k_medoids",
+    "som",
+    "gmm",
+    "birch",
+    "agglomerative",
+    "diana",
+    "dbscan",
+    "optics",
+    "hdbscan",
+    "spectral",
+    "louvain",
+    "leiden",
+)
+"""The module of each method, in the order in which they are listed."""
+
 METHODS: dict[str, Method] = {
     method.name: method
-    for method in (
-        kmeans.METHOD,
-        mini_batch_kmeans.METHOD,
-        spherical_kmeans.METHOD,
-        mahalanobis_kmeans.METHOD,
-        streaming_kmeans.METHOD,
-        bisecting_kmeans.METHOD,
-        x_means.METHOD,
-        k_medians.METHOD,
-        k_medoids.METHOD,
-        som.METHOD,
-        gmm.METHOD,
-        birch.METHOD,
-        agglomerative.METHOD,
-        diana.METHOD,
-        dbscan.METHOD,
-        optics.METHOD,
-        hdbscan.METHOD,
-        spectral.METHOD,
-        communities.LOUVAIN,
-        communities.LEIDEN,
-    )
+    for method in (import_module(f"shoal.methods.{name}").METHOD for name in _MODULES)
 }
 """All methods except Shoal's own, by name."""
 
@@ -88,17 +71,12 @@ def method_name(text: str) -> str:
     >>> method_name("k-means"), method_name("MiniBatchKMeans"), method_name("agnes")
     ('kmeans', 'mini-batch-kmeans', 'agglomerative')
     """
-    found = _SPELT.get(_plain(text))
-    if found is not None:
-        return found
-    return check_word("method", text, NAMES)
+    aliases = {alias: method.name for method in METHODS.values() for alias in method.aliases}
+    by_spelling = {_letters(name): name for name in NAMES}
+    by_spelling |= {_letters(alias): name for alias, name in aliases.items()}
+    return by_spelling.get(_letters(text)) or check_word("method", text, NAMES)
 
 
-def _plain(text: str) -> str:
-    """Leave out what people write differently."""
+def _letters(text: str) -> str:
+    """Return letters and digits alone, in lower case."""
     return re.sub(r"[^a-z0-9]", "", str(text).lower())
-
-
-_SPELT = {_plain(name): name for name in NAMES} | {
-    _plain(alias): method.name for method in METHODS.values() for alias in method.aliases
-}
