@@ -135,8 +135,8 @@ def predict_blocks(
         _PredictBlock(run, source, blocks, folder),
         left,
         None if progress is None else lambda number: progress.advance(blocks.rows(number)),
-        there=there,
-        name=lambda number: f"block {number} of the new rows",
+        completed=there,
+        describe=lambda number: f"block {number} of the new rows",
     )
     for number in range(len(blocks)):
         kept: dict[str, Any] = {name: read_npy(folder.part(name, number)) for name in _RESULTS}
@@ -199,8 +199,8 @@ def count_rows(
     engine.run(
         _CountShard(result, folder),
         sorted(set(shards) - there()),
-        there=there,
-        name=lambda number: f"shard {number}",
+        completed=there,
+        describe=lambda number: f"shard {number}",
     )
     pairs = np.concatenate([read_npy(folder.part("pairs", shard)) for shard in shards], axis=1)
     folder.delete()

@@ -69,7 +69,7 @@ class Noting:
             raise SourceError("row 7 could be read a moment ago: put it back")
         raise OSError(5, "the disk\nis away")
 
-    def there(self):
+    def completed(self):
         return {int(path.stem) for path in self.folder.glob("*.json")}
 
     def count(self, what):

@@ -24,7 +24,7 @@ def shard(item):
 def run(tmp_path, options=HERE, items=ITEMS, told=None, **wrong):
     task = Noting(tmp_path / "out", **wrong)
     with closing(BeamEngine(launch(*options, notes=tmp_path / "notes"))) as engine:
-        engine.run(task, items, told, there=task.there, name=shard)
+        engine.run(task, items, told, completed=task.completed, describe=shard)
     return task
 
 
@@ -53,7 +53,7 @@ def test_what_fails_every_time_is_named_and_the_others_are_done(tmp_path):
 
 def test_what_an_interrupted_run_noted_fails_no_later_one(tmp_path):
     write_json(tmp_path / "notes" / "5.json", {"kind": "WorkError", "message": "is away"})
-    assert run(tmp_path).there() == set(ITEMS)
+    assert run(tmp_path).completed() == set(ITEMS)
     assert not list((tmp_path / "notes").glob("*"))
 
 
@@ -69,17 +69,17 @@ def test_a_runner_that_is_not_there(tmp_path, name):
 
 
 def test_a_look_that_fails_is_none(tmp_path, monkeypatch):
-    monkeypatch.setattr(beam, "_LOOK", 0.01)
+    monkeypatch.setattr(beam, "_POLL", 0.01)
     task, told, looks = Noting(tmp_path / "out", pause=0.05), [], []
 
-    def there():
+    def completed():
         looks.append(len(told))
         if len(looks) == 1:
             raise OSError("the store is away")
-        return task.there()
+        return task.completed()
 
     with closing(BeamEngine(launch(*HERE, notes=tmp_path / "notes"))) as engine:
-        engine.run(task, ITEMS, told.append, there=there)
+        engine.run(task, ITEMS, told.append, completed=completed)
     assert sorted(told) == ITEMS
 
 

@@ -28,8 +28,8 @@ def test_workers_of_a_scheduler_are_used_and_stay(tmp_path, scheduler_file):
     for name in ("a", "b"):
         with opened(f"--scheduler_file={scheduler_file}") as engine:
             task = Noting(tmp_path / name, pause=0.02, workers=2)
-            engine.run(task, ITEMS, there=task.there)
-        assert task.there() == set(ITEMS)
+            engine.run(task, ITEMS, completed=task.completed)
+        assert task.completed() == set(ITEMS)
     workers = [{p.read_text() for p in (tmp_path / n / "setups").glob("*")} for n in ("a", "b")]
     assert workers[0] == workers[1]
 
@@ -76,9 +76,9 @@ def test_one_of_many_items_that_kills_workers_is_blamed(tmp_path):
     with opened(split=lambda: (2, 2)) as engine:
         task = Noting(tmp_path / "out", item=4, times=99, wrong="kill", pause=0.01)
         with pytest.raises(WorkError, match=r"4.* could not be done in 3 passes, workers"):
-            engine.run(task, ITEMS, there=task.there)
-    assert 4 not in task.there()
-    assert len(task.there()) > len(ITEMS) // 2
+            engine.run(task, ITEMS, completed=task.completed)
+    assert 4 not in task.completed()
+    assert len(task.completed()) > len(ITEMS) // 2
 
 
 def test_a_lost_worker_has_time_to_start_again_on_a_busy_machine(tmp_path):
@@ -105,7 +105,7 @@ def test_a_scheduler_that_ends_is_told(tmp_path):
                 engine.run(task, ITEMS, lambda _: process.kill())
             with pytest.raises(WorkError, match="scheduler was lost"):  # nor does it come back
                 engine.run(task, ITEMS)
-        assert 0 < len(task.there()) <= len(ITEMS)
+        assert 0 < len(task.completed()) <= len(ITEMS)
 
 
 def test_an_address_where_nobody_answers(monkeypatch):
@@ -143,7 +143,7 @@ def test_items_at_a_time_in_a_process_are_bounded(tmp_path, threads):
     with opened(split=lambda: (1, 4)) as engine:
         engine.threads = threads  # of a scheduler whose worker has four
         task = Alone(tmp_path / "out", pause=0.1)
-        engine.run(task, ITEMS, there=task.there)
+        engine.run(task, ITEMS, completed=task.completed)
     assert (task.count("clashes") == 0) == (threads == 1)
 
 

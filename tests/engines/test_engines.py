@@ -56,7 +56,9 @@ def processes(engine):
 def run(engine, tmp_path):
     def run_with(items=ITEMS, told=None, **wrong):
         task = Noting(tmp_path / "out", **wrong)
-        engine.run(task, items, told, there=task.there, name=lambda item: f"shard {item}")
+        engine.run(
+            task, items, told, completed=task.completed, describe=lambda item: f"shard {item}"
+        )
         return task
 
     return run_with
@@ -135,18 +137,18 @@ def test_a_task_that_cannot_be_set_up_is_told(engine, tmp_path):
 
 def test_results_that_do_not_arrive_are_said(engine, tmp_path):
     with pytest.raises(WorkError, match=r"0 and 11 more .* what they wrote is not here"):
-        engine.run(Noting(tmp_path / "there"), ITEMS, there=set)
+        engine.run(Noting(tmp_path / "there"), ITEMS, completed=set)
 
 
 def test_results_are_told_while_a_pass_runs(engine, tmp_path, monkeypatch):
     if type(engine).__name__ == "BeamEngine":
-        monkeypatch.setattr("shoal.engines.beam._LOOK", 0.01)
+        monkeypatch.setattr("shoal.engines.beam._POLL", 0.01)
     task, at = Noting(tmp_path / "out", item=ITEMS[-1], times=1, wrong="wait"), []
 
     def told(_):
-        at.append(len(task.there()))
+        at.append(len(task.completed()))
         (task.folder / "told").mkdir(exist_ok=True)
 
-    engine.run(task, ITEMS, told, there=task.there)
+    engine.run(task, ITEMS, told, completed=task.completed)
     assert len(at) == len(ITEMS)
     assert at[0] < len(ITEMS)

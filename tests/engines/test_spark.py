@@ -31,8 +31,8 @@ def test_a_spark_that_runs_is_used_and_stays(tmp_path):
         with opened(split=no_split) as engine:
             assert engine._spark is first._spark
         task = Noting(tmp_path / "out")
-        first.run(task, ITEMS, there=task.there)
-        assert task.there() == set(ITEMS)
+        first.run(task, ITEMS, completed=task.completed)
+        assert task.completed() == set(ITEMS)
         with pytest.raises(SettingError, match="leave --master and --conf out"):
             opened("--master=yarn")
     assert SparkContext._active_spark_context is None
@@ -97,7 +97,7 @@ def test_a_spark_that_ends_is_told(tmp_path):
             engine.run(task, ITEMS, lambda _: engine._spark.stop())
         with pytest.raises(WorkError, match="Spark was lost"):  # nor does it come back
             engine.run(task, ITEMS)
-    assert 0 < len(task.there()) <= len(ITEMS)
+    assert 0 < len(task.completed()) <= len(ITEMS)
 
 
 def test_executors_in_processes_of_their_own(tmp_path):
@@ -112,9 +112,9 @@ def test_executors_in_processes_of_their_own(tmp_path):
                 killed.append(_executors()[0])
                 os.kill(killed[0], signal.SIGKILL)
 
-        engine.run(task, ITEMS, kill, there=task.there)
+        engine.run(task, ITEMS, kill, completed=task.completed)
     assert killed
-    assert task.there() == set(ITEMS)
+    assert task.completed() == set(ITEMS)
 
 
 def _executors():

@@ -29,7 +29,7 @@ class FetchingTask(Protocol[ItemT]):
     """A task that can begin to read what an item needs before the item is processed."""
 
     def fetch(self, item: ItemT) -> None:
-        """Begin to read for an item that is processed soon; returns at once, and is optional."""
+        """Begin to read for an item that is processed soon; returns at once."""
 
 
 class Engine(Protocol):
@@ -41,8 +41,8 @@ class Engine(Protocol):
         items: Sequence[Item],
         on_done: Callable[[Item], None] | None = None,
         *,
-        there: Callable[[], Collection[Item]] | None = None,
-        name: Callable[[Item], str] = str,
+        completed: Callable[[], Collection[Item]] | None = None,
+        describe: Callable[[Item], str] = str,
     ) -> None:
         """Run `task` on all `items`; raises the first error that a task raised.
 
@@ -52,10 +52,10 @@ class Engine(Protocol):
             The work.
         on_done
             Called with each item that is done, from any thread.
-        there
+        completed
             Returns the items whose results are in storage, for engines whose workers can be lost.
-        name
-            Names an item in an error: ``shard 3``.
+        describe
+            Describes an item in an error: ``shard 3``.
         """
 
     def close(self) -> None:
@@ -69,8 +69,7 @@ class Launch:
     options: Sequence[str]
     """Its own options, as words of a command line; see docs/scale.md."""
     threads: int
-    """Items at a time in one process of a cluster that runs already, at most: what fits in memory.
-    """
+    """Most items at a time in one process of a running cluster: what fits in memory."""
     split: Callable[[], tuple[int, int]]
     """Returns how many worker processes to start on this machine, and the threads of each; raises
     where memory has no room for one."""

@@ -26,7 +26,7 @@ from shoal.engines.workers import Failure, Outcome, Work, WorkerEngine, last_lin
 from shoal.errors import SettingError, ShoalError
 from shoal.storage import delete_file, read_json, write_json
 
-_LOOK = 1.0  # seconds between looks at how far a pass is, more where a look takes long
+_POLL = 1.0  # seconds between looks at storage during a pass, more if a look takes long
 _SHARE = 0.05  # of the time that looks may take
 
 
@@ -38,34 +38,29 @@ class BeamEngine(WorkerEngine):
         _ = self._pipeline()
 
     def _outcomes(
-        self, work: Work, items: Mapping[int, Any], look: Callable[[], Collection[int]]
+        self,
+        work: Work,
+        items: Mapping[int, Any],
+        report_stored: Callable[[], Collection[int]],
     ) -> Iterator[tuple[int, Outcome]]:
-        """Run one pipeline; how far it is shows only in storage."""
-        _ = self._noted()  # by an interrupted run
+        """Run one pipeline; its progress is visible only in storage."""
+        _ = self._take_notes()  # of an interrupted run
         why = None
         pipeline = self._pipeline()
         begin = beam.Create(list(items.items()), reshuffle=False)
         _ = pipeline | begin | beam.Reshuffle() | beam.ParDo(_Noting(work, self.launch.notes))
-        with _looking(look):
+        with _polling(report_stored):
             try:
                 pipeline.run().wait_until_finish()
             except Exception as error:  # whatever the runner raises
                 why = last_line(error)
-        noted, done = self._noted(), look() if why else items
+        noted, done = self._take_notes(), report_stored() if why else items
         for number in items:
             yield number, noted.get(number) or (None if number in done else why)
 
-    def close(self) -> None:
-        """Nothing is kept between passes."""
+    def close(self) -> None: ...  # Nothing is kept between passes
 
     def _pipeline(self) -> beam.Pipeline:
-        """Return a new pipeline.
-
-        Raises
-        ------
-        SettingError
-            When Beam has no such runner.
-        """
         options = _checked(self.launch.options)
         named = options.view_as(StandardOptions).runner
         # By the name DirectRunner, Beam would try Prism, a program that it downloads.
@@ -75,13 +70,13 @@ class BeamEngine(WorkerEngine):
         except (ImportError, AttributeError, ValueError) as error:
             raise SettingError(f"Beam has no --runner={named}: {error}") from error
 
-    def _noted(self) -> dict[int, Failure]:
-        """Read and delete what workers noted."""
-        noted = {}
+    def _take_notes(self) -> dict[int, Failure]:
+        """Read and delete the failures that workers noted."""
+        failures = {}
         for path in self.launch.notes.glob("*.json"):
-            noted[int(path.stem)] = read_json(path)
+            failures[int(path.stem)] = read_json(path)
             delete_file(path)
-        return noted
+        return failures
 
 
 class _Noting(beam.DoFn):  # type: ignore[misc]
@@ -101,19 +96,19 @@ class _Noting(beam.DoFn):  # type: ignore[misc]
 
 
 @contextmanager
-def _looking(look: Callable[[], Any]) -> Iterator[None]:
-    """Look again and again in the meantime; a look that fails is skipped."""
+def _polling(report_stored: Callable[[], Any]) -> Iterator[None]:
+    """Call `report_stored` regularly during the block; a call that fails is skipped."""
     ended = threading.Event()
 
-    def look_often() -> None:
-        pause = _LOOK
+    def poll() -> None:
+        pause = _POLL
         while not ended.wait(pause):
             began = time.monotonic()
             with suppress(OSError, ShoalError):
-                look()
-            pause = max(_LOOK, (time.monotonic() - began) / _SHARE)
+                report_stored()
+            pause = max(_POLL, (time.monotonic() - began) / _SHARE)
 
-    thread = threading.Thread(target=look_often, daemon=True)
+    thread = threading.Thread(target=poll, daemon=True)
     thread.start()
     try:
         yield
@@ -123,13 +118,7 @@ def _looking(look: Callable[[], Any]) -> Iterator[None]:
 
 
 def _checked(options: Sequence[str]) -> PipelineOptions:
-    """Return the options as Beam's; they are made anew for each pipeline, as runners change them.
-
-    Raises
-    ------
-    SettingError
-        When Beam refuses them, having said why, or would wait for ever for a lost worker.
-    """
+    """Return the options as Beam's; made anew for each pipeline, as runners change them."""
     try:
         made = PipelineOptions(list(options))
         _ = made.get_all_options()

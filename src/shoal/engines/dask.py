@@ -26,8 +26,8 @@ from shoal.engines.workers import (
     Work,
     WorkerEngine,
     attempt,
-    describe,
     engine_lost,
+    failure_of,
     last_line,
     unsuitable,
 )
@@ -37,12 +37,12 @@ _CONNECT = 10  # seconds for a scheduler to answer
 _WAIT = 300.0  # seconds without any worker: jobs of a batch system may start late
 # Of workers that are started here.
 _CONFIG = {
-    # A worker is given no item that it cannot begin, so that its loss is blamed on few.
+    # A worker gets no items to wait for it, so that few are lost with it.
     "distributed.scheduler.worker-saturation": 1.0,
-    # A busy machine starts a lost worker again in more than Dask's 15 s, which then gives it up.
+    # On a busy machine, a lost worker takes longer to restart than the 15 s that Dask allows.
     "distributed.deploy.lost-worker-timeout": _WAIT,
-    # A hundred looks a second at what a worker runs, and fifty at its event loop, took 2 s of
-    # processor time a minute in each process.
+    # Profiling a hundred times a second and fifty ticks of the event loop took 2 s of processor
+    # time a minute in each process.
     "distributed.worker.profile.enabled": False,
     "distributed.admin.tick.interval": "1s",
 }
@@ -50,13 +50,7 @@ _QUIET = logging.CRITICAL + 1  # what Dask logs of lost workers is in the error
 
 
 class DaskEngine(WorkerEngine):
-    """Runs each pass as tasks of a Dask scheduler.
-
-    Raises
-    ------
-    SettingError
-        When an option is not known, or no scheduler answers.
-    """
+    """Runs each pass as tasks of a Dask scheduler."""
 
     def __init__(self, launch: Launch) -> None:
         super().__init__(launch)
@@ -75,26 +69,29 @@ class DaskEngine(WorkerEngine):
             self._processes, self.threads = launch.split()
 
     def _outcomes(
-        self, work: Work, items: Mapping[int, Any], look: Callable[[], Collection[int]]
+        self,
+        work: Work,
+        items: Mapping[int, Any],
+        report_stored: Callable[[], Collection[int]],
     ) -> Iterator[tuple[int, Outcome]]:
-        """Bring the work to all workers there are and will be, and map it over the items."""
+        """Send the work to all present and future workers, and map it over the items."""
         if self._client is None:
             self._opened.enter_context(dask.config.set(_CONFIG))
             cluster = _own_cluster(self._processes, self.threads)
             self._opened.enter_context(closing(cluster))
             self._client = self._opened.enter_context(Client(cluster, set_as_default=False))
-        name, ended = f"shoal-{uuid.uuid4().hex}", SimpleQueue[Future]()
+        plugin, ended = f"shoal-{uuid.uuid4().hex}", SimpleQueue[Future]()
         try:
             self._client.wait_for_workers(1, timeout=self._wait)
         except TimeoutError:
             raise self._no_workers() from None
         except (OSError, RuntimeError):
             raise engine_lost("the Dask scheduler") from None
-        # Tried again, for a worker may be lost just then.
-        error = attempt(lambda: self._client.register_plugin(_Plugin(work), name))
+        # Tried again, as a worker may be lost just then.
+        error = attempt(lambda: self._client.register_plugin(_Plugin(work), plugin))
         if error is not None:
             raise unsuitable("Dask", last_line(error))
-        futures = self._client.map(partial(_do, name), list(items.values()), pure=False)
+        futures = self._client.map(partial(_do, plugin), list(items.values()), pure=False)
         numbers = {future.key: number for future, number in zip(futures, items, strict=True)}
         try:
             for future in futures:
@@ -105,7 +102,7 @@ class DaskEngine(WorkerEngine):
         finally:
             with suppress(Exception):
                 self._client.cancel(futures)
-                self._client.unregister_worker_plugin(name)
+                self._client.unregister_worker_plugin(plugin)
 
     def _waited(self, wait: Callable[..., Any]) -> Any:
         """Wait as long as there are workers."""
@@ -131,7 +128,7 @@ class DaskEngine(WorkerEngine):
 
 
 class _Plugin(WorkerPlugin):  # type: ignore[misc]
-    """Work that travels once to each worker, whatever the number of items."""
+    """The work of a pass, sent once to each worker, whatever the number of items."""
 
     def __init__(self, work: Work) -> None:
         self.work = work
@@ -140,8 +137,8 @@ class _Plugin(WorkerPlugin):  # type: ignore[misc]
         self.work.close()
 
 
-def _do(name: str, item: Any) -> Outcome:
-    return get_worker().plugins[name].work(item)
+def _do(plugin: str, item: Any) -> Outcome:
+    return get_worker().plugins[plugin].work(item)
 
 
 def _outcome(future: Future, timeout: float) -> Outcome:
@@ -152,21 +149,14 @@ def _outcome(future: Future, timeout: float) -> Outcome:
     except KilledWorker as error:
         return f"the last at {error.last_worker.address}"
     except Exception as error:
-        return describe(error)
+        return failure_of(error)
 
 
 def _connected(address: str, scheduler_file: str) -> Client:
-    """Connect to a scheduler.
-
-    Raises
-    ------
-    SettingError
-        When none answers.
-    """
     try:
         if not address:
             address = str(json.loads(Path(scheduler_file).read_text())["address"])
-        return _started(partial(Client, address, timeout=_CONNECT, set_as_default=False))
+        return _started(Client, address=address, timeout=_CONNECT, set_as_default=False)
     except (OSError, LookupError, ValueError, TypeError) as error:
         where = address or scheduler_file
         raise SettingError(f"no Dask scheduler answers at {where}: {last_line(error)}") from None
@@ -174,18 +164,17 @@ def _connected(address: str, scheduler_file: str) -> Client:
 
 def _own_cluster(processes: int, threads: int) -> LocalCluster:
     """Start worker processes on this machine, with Dask's own memory limits off."""
-    start = partial(
-        LocalCluster,
-        n_workers=processes,
-        threads_per_worker=threads,
-        memory_limit=0,  # the plan has counted
-        dashboard_address="127.0.0.1:0",  # any free port, for none would be 8787
-        silence_logs=_QUIET,
-        scheduler_kwargs={"allowed_failures": 0},  # the engine counts
-        death_timeout=_WAIT,  # else a worker that does not start is waited for without end
-    )
+    options = {
+        "n_workers": processes,
+        "threads_per_worker": threads,
+        "memory_limit": 0,  # the plan limits it
+        "dashboard_address": "127.0.0.1:0",  # any free port; None would be 8787
+        "silence_logs": _QUIET,
+        "scheduler_kwargs": {"allowed_failures": 0},  # the engine counts
+        "death_timeout": _WAIT,  # otherwise a worker that does not start is waited for forever
+    }
     try:
-        return _started(start)
+        return _started(LocalCluster, **options)
     except (RuntimeError, OSError) as error:
         raise WorkError(
             f"Dask could not start worker processes ({last_line(error)}): in a script of your own, "
@@ -193,8 +182,8 @@ def _own_cluster(processes: int, threads: int) -> LocalCluster:
         ) from None
 
 
-def _started(start: Callable[[], Any]) -> Any:
+def _started(kind: Callable[..., Any], **options: Any) -> Any:
     try:
-        return start()
+        return kind(**options)
     except AssertionError:  # Dask's thread did not start within ten seconds: a busy machine
-        return start()
+        return kind(**options)

@@ -15,7 +15,7 @@ from shoal.engines.base import FetchingTask, Item, Task
 
 
 class LocalEngine:
-    """Runs tasks on `workers` threads of this process, BLAS held to one thread in each."""
+    """Runs tasks on `workers` threads of this process, with one BLAS thread in each."""
 
     def __init__(self, workers: int) -> None:
         self.workers = max(1, workers)
@@ -26,12 +26,12 @@ class LocalEngine:
         items: Sequence[Item],
         on_done: Callable[[Item], None] | None = None,
         *,
-        there: Callable[[], Collection[Item]] | None = None,
-        name: Callable[[Item], str] = str,
+        completed: Callable[[], Collection[Item]] | None = None,
+        describe: Callable[[Item], str] = str,
     ) -> None:
         """Run `task` on all `items`; the first error stops the items not yet begun.
 
-        `there` and `name` are for engines that lose workers; an error here is its own sentence.
+        `completed` and `describe` are for engines whose workers can be lost; not used here.
         """
         if not items:
             return
@@ -58,5 +58,4 @@ class LocalEngine:
                 pool.shutdown(wait=True, cancel_futures=True)
                 failed[0].result()
 
-    def close(self) -> None:
-        """Nothing is kept."""
+    def close(self) -> None: ...  # Nothing is kept

@@ -38,19 +38,11 @@ class OptionParser(argparse.ArgumentParser):
         self._engine = engine
 
     def error(self, message: str) -> NoReturn:
-        """Raise instead of ending the process."""
         known = ", ".join(action.option_strings[0] for action in self._actions)
         raise SettingError(f"--engine {self._engine} takes {known} behind --: {message}")
 
 
 def positive_seconds(text: str) -> float:
-    """Read a time in seconds.
-
-    Raises
-    ------
-    argparse.ArgumentTypeError
-        Unless it is more than 0 and finite.
-    """
     seconds = float(text)
     if not 0 < seconds < float("inf"):
         raise argparse.ArgumentTypeError(f"must be seconds above 0; got {text}")

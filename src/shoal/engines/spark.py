@@ -43,13 +43,7 @@ _OWN = {
 
 
 class SparkEngine(WorkerEngine):
-    """Runs each pass as jobs of the Spark of this program, of a named master, or of its own.
-
-    Raises
-    ------
-    SettingError
-        When an option is not known, there is no Java, or Spark does not start.
-    """
+    """Runs each pass as jobs of the Spark of this program, of a named master, or of its own."""
 
     def __init__(self, launch: Launch) -> None:
         super().__init__(launch)
@@ -75,7 +69,10 @@ class SparkEngine(WorkerEngine):
         self._spark = _started(conf.setAll(given.conf))
 
     def _outcomes(
-        self, work: Work, items: Mapping[int, Any], look: Callable[[], Collection[int]]
+        self,
+        work: Work,
+        items: Mapping[int, Any],
+        report_stored: Callable[[], Collection[int]],
     ) -> Iterator[tuple[int, Outcome]]:
         """Run one job per item, many at once."""
         group = f"shoal-{uuid.uuid4().hex}"
@@ -118,7 +115,7 @@ class SparkEngine(WorkerEngine):
         return why.partition(". ")[0][:300]
 
     def close(self) -> None:
-        """End the workers that were started here; a Spark that was there stays."""
+        """End the workers that were started here; a Spark that was running stays."""
         if self._is_own:
             with suppress(Exception):  # of a Spark that is gone nothing is left to end
                 self._spark.stop()
@@ -132,13 +129,7 @@ def _key_and_value(text: str) -> tuple[str, str]:
 
 
 def _started(conf: SparkConf) -> SparkContext:
-    """Start Spark; workers of this machine are this Python, and find what it finds.
-
-    Raises
-    ------
-    SettingError
-        When there is no Java, or Spark does not start.
-    """
+    """Start Spark; workers on this machine use this Python and its path."""
     home = os.environ.get("JAVA_HOME")
     if shutil.which(os.path.join(home, "bin", "java") if home else "java") is None:
         raise SettingError("Spark needs Java 17 or newer: install it, or name it in JAVA_HOME")

@@ -19,10 +19,10 @@ TRIES = 3
 _PAUSE = 0.5  # seconds before the second attempt, twice as many before the third
 
 Failure = dict[str, str]
-"""The error of a task, in words that travel from any worker to the launcher."""
+"""The class and message of a task's error, which any worker can send to the launcher."""
 
 Outcome = Failure | str | None
-"""None where an item is done, a text that says how its worker was lost, or a failure."""
+"""None if an item is done, a text that says how its worker was lost, or a failure."""
 
 
 class Work:
@@ -30,9 +30,9 @@ class Work:
 
     def __init__(self, task: Task[Any], prepare: Callable[[], None], threads: int = 1) -> None:
         self._task, self._prepare, self._threads = task, prepare, threads
-        self._lock, self._places = threading.Lock(), threading.Semaphore(threads)
+        self._lock, self._slots = threading.Lock(), threading.Semaphore(threads)
         self._limits: Any = None
-        self._failed: Exception | None = None
+        self._setup_error: Exception | None = None
 
     def __reduce__(self) -> tuple[type[Work], tuple[Any, ...]]:
         return Work, (self._task, self._prepare, self._threads)
@@ -43,17 +43,17 @@ class Work:
             if self._limits is None:
                 # One BLAS thread per worker: sums then have the same order on any number of them.
                 self._limits = threadpool_limits(limits=1)
-                self._failed = attempt(self._set_up)
-        with self._places:
-            error = self._failed or attempt(lambda: self._task(item))
-        return describe(error) if error else None
+                self._setup_error = attempt(self._set_up)
+        with self._slots:
+            error = self._setup_error or attempt(lambda: self._task(item))
+        return failure_of(error) if error else None
 
     def _set_up(self) -> None:
         self._prepare()
         self._task.setup()
 
     def close(self) -> None:
-        """Give BLAS its threads back."""
+        """Restore the number of BLAS threads."""
         if self._limits is not None:
             self._limits.restore_original_limits()
 
@@ -73,34 +73,35 @@ class WorkerEngine(ABC):
         items: Sequence[Item],
         on_done: Callable[[Item], None] | None = None,
         *,
-        there: Callable[[], Collection[Item]] | None = None,
-        name: Callable[[Item], str] = str,
+        completed: Callable[[], Collection[Item]] | None = None,
+        describe: Callable[[Item], str] = str,
     ) -> None:
         """Run `task` on all `items`; see `Engine.run`."""
-        untold = dict(enumerate(items))
+        unreported = dict(enumerate(items))
         failed: dict[int, Failure] = {}
-        lost = dict.fromkeys(untold, "")
+        lost = dict.fromkeys(unreported, "")
 
-        def tell(number: int) -> None:
-            if untold.pop(number, None) is not None and on_done is not None:
+        def report(number: int) -> None:
+            if unreported.pop(number, None) is not None and on_done is not None:
                 on_done(items[number])
 
-        def look() -> set[int]:
-            found = () if there is None else there()
-            numbers = {number for number, item in enumerate(items) if item in found}
+        def report_stored() -> set[int]:
+            stored = () if completed is None else completed()
+            numbers = {number for number, item in enumerate(items) if item in stored}
             for number in numbers:
-                tell(number)
+                report(number)
             return numbers
 
         work = Work(task, self.launch.prepare, self.threads)
-        for tries in range(1, TRIES + 1):
-            # One by one at last: then it is known which item its worker does not survive.
-            batches = [[number] for number in lost] if tries == TRIES else [list(lost)]
+        for attempts in range(1, TRIES + 1):
+            # The last pass runs them one by one, to find the item that its worker does not survive.
+            batches = [[number] for number in lost] if attempts == TRIES else [list(lost)]
             lost = {}
             for batch in filter(None, batches):
-                for number, outcome in self._outcomes(work, {n: items[n] for n in batch}, look):
+                of_batch = {number: items[number] for number in batch}
+                for number, outcome in self._outcomes(work, of_batch, report_stored):
                     if outcome is None:
-                        tell(number)
+                        report(number)
                     elif isinstance(outcome, str):
                         lost[number] = outcome
                     else:
@@ -108,25 +109,33 @@ class WorkerEngine(ABC):
         if failed:
             first = min(failed)
             kind = getattr(errors, failed[first]["kind"], errors.WorkError)
-            raise kind(f"{name(items[first])}: {failed[first]['message']}")
-        present = items if there is None else there()
-        missing = list(lost) or [n for n, item in enumerate(items) if item not in present]
+            raise kind(f"{describe(items[first])}: {failed[first]['message']}")
+        stored = items if completed is None else completed()
+        missing = list(lost) or [n for n, item in enumerate(items) if item not in stored]
         if missing:
-            raise _incomplete([name(items[number]) for number in missing], lost.get(missing[0]))
+            more = f" and {len(missing) - 1:,} more" if len(missing) > 1 else ""
+            raise _incomplete(describe(items[missing[0]]) + more, lost.get(missing[0]))
 
     @abstractmethod
     def _outcomes(
-        self, work: Work, items: Mapping[int, Any], look: Callable[[], Collection[int]]
+        self,
+        work: Work,
+        items: Mapping[int, Any],
+        report_stored: Callable[[], Collection[int]],
     ) -> Iterator[tuple[int, Outcome]]:
         """Run `work` once on items, at least one; yield the number of each and its outcome.
 
-        `look` reports the items whose results are in storage as done, and returns their numbers.
+        `report_stored` reports the items whose results are in storage as done, and returns their
+        numbers.
         """
 
 
 def attempt(work: Callable[[], None]) -> Exception | None:
-    """Try some times, as a network or a disk may come back; return the last error, if any."""
-    for again in range(1, TRIES + 1):
+    """Call `work` up to `TRIES` times, as a network or a disk may recover; return the last error.
+
+    An `InputError` is not tried again.
+    """
+    for number in range(1, TRIES + 1):
         try:
             work()
             return None
@@ -134,11 +143,11 @@ def attempt(work: Callable[[], None]) -> Exception | None:
             last = error
             if isinstance(error, errors.InputError):
                 break
-            time.sleep(_PAUSE * again if again < TRIES else 0)
+            time.sleep(_PAUSE * number if number < TRIES else 0)
     return last
 
 
-def describe(error: Exception) -> Failure:
+def failure_of(error: Exception) -> Failure:
     """Describe an error; only Shoal's own have a sentence for users."""
     ours = isinstance(error, errors.ShoalError)
     message = str(error) if ours else f"{type(error).__name__}: {last_line(error)}"
@@ -151,15 +160,14 @@ def last_line(error: BaseException) -> str:
     return lines[-1].strip()[:300] if lines else type(error).__name__
 
 
-def _incomplete(names: Sequence[str], why: str | None) -> errors.WorkError:
-    more = f" and {len(names) - 1:,} more" if len(names) > 1 else ""
+def _incomplete(named: str, why: str | None) -> errors.WorkError:
     if why is None:
         return errors.WorkError(
-            f"{names[0]}{more} could not be done: workers ended well, but what they wrote is not "
+            f"{named} could not be done: workers ended well, but what they wrote is not "
             "here; give a run folder with -o that all workers reach"
         )
     return errors.WorkError(
-        f"{names[0]}{more} could not be done in {TRIES} passes, workers were lost ({why}): run "
+        f"{named} could not be done in {TRIES} passes, workers were lost ({why}): run "
         "the same command again and it continues"
     )
 

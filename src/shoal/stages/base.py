@@ -165,10 +165,10 @@ class Context:
             return self
         return replace(self, engine=LocalEngine(self.settings.workers or 1))
 
-    def each_shard(self, task: Task[int], there: Callable[[], Collection[int]]) -> None:
-        """Run a task on every shard that is not `there`, and count the rows."""
+    def each_shard(self, task: Task[int], completed: Callable[[], Collection[int]]) -> None:
+        """Run a task on every shard that is not completed, and count the rows."""
         numbers = range(len(self.shards))
-        left = _left(there, numbers)
+        left = _left(completed, numbers)
         done = sum(map(self.shards.rows, numbers)) - sum(map(self.shards.rows, left))
         if done:
             self.progress.advance(done)
@@ -176,25 +176,25 @@ class Context:
             task,
             left,
             lambda number: self.progress.advance(self.shards.rows(number)),
-            there=there,
-            name=lambda number: f"shard {number}",
+            completed=completed,
+            describe=lambda number: f"shard {number}",
         )
 
     def each_group(
         self,
         task: Task[int],
         groups: list[tuple[int, ...]],
-        there: Callable[[], Collection[int]],
+        completed: Callable[[], Collection[int]],
         *,
         counted: bool = True,
     ) -> None:
-        """Run a task on the number of every group that is not `there`.
+        """Run a task on the number of every group that is not completed.
 
         With `counted`, rows are reported as progress; otherwise another pass of the stage does so.
         """
         sizes = [sum(map(self.shards.rows, group)) for group in groups]
         numbers = range(len(groups))
-        left = _left(there, numbers)
+        left = _left(completed, numbers)
         done = sum(sizes) - sum(sizes[number] for number in left)
         if done and counted:
             self.progress.advance(done)
@@ -202,14 +202,14 @@ class Context:
             task,
             left,
             (lambda number: self.progress.advance(sizes[number])) if counted else None,
-            there=there,
-            name=lambda number: _shards_named(groups[number]),
+            completed=completed,
+            describe=lambda number: _shards_named(groups[number]),
         )
 
 
-def _left(there: Callable[[], Collection[int]], numbers: Sequence[int]) -> list[int]:
+def _left(completed: Callable[[], Collection[int]], numbers: Sequence[int]) -> list[int]:
     """List the numbers whose part does not exist."""
-    found = there()
+    found = completed()
     return [number for number in numbers if number not in found]
 
 

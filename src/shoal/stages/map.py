@@ -186,10 +186,13 @@ def _spots(
     if engine is None:
         placed = (ground.place(*one) for one in ground.ranges)
     else:
-        items, there = range(len(ground.ranges)), partial(folder.numbers, "placed")
-        left = sorted(set(items) - there())
+        items, completed = range(len(ground.ranges)), partial(folder.numbers, "placed")
+        left = sorted(set(items) - completed())
         engine.run(
-            _PlaceRange(leaves, folder), left, there=there, name=lambda number: f"range {number}"
+            _PlaceRange(leaves, folder),
+            left,
+            completed=completed,
+            describe=lambda number: f"range {number}",
         )
         placed = (read_npy(folder.part("placed", number)) for number in items)
     spots, done = np.empty(int(ground.start[-1]), np.uint32), 0
