@@ -73,7 +73,7 @@ def test_many_rows_are_counted_beforehand(run, monkeypatch):
 def test_rows_are_placed_by_an_engine_as_here(run, monkeypatch):
     monkeypatch.setattr(module, "_AT_ONCE", 90)
     _, folder, here = made(run)
-    folder.clear()
+    folder.delete()
 
     class Stopping(LocalEngine):
         def run(self, task, items, *given, **more):
@@ -97,7 +97,7 @@ def test_rows_are_placed_by_beam_as_here(run):
     from tests.engines.tasks import THREADS
 
     _, folder, here = made(run)
-    folder.clear()
+    folder.delete()
     with passes.engine_for(run, "beam", THREADS) as engine:
         _, _, there = made(run, engine)
     assert all(np.array_equal(here[name], there[name]) for name in here)
