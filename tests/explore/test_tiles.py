@@ -162,7 +162,7 @@ def test_outlines_around_all_around_nothing_and_around_too_much(digits, monkeypa
     assert len(positions_within(digits.atlas, around)) == 600
     assert len(positions_within(digits.atlas, around * 1e-4)) == 0
     monkeypatch.setattr(area, "MOST", 100)
-    with pytest.raises(InputError, match="more than 100 images"):
+    with pytest.raises(InputError, match="600 images, more than 100"):
         positions_within(digits.atlas, around)
 
 

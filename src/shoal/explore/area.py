@@ -19,33 +19,20 @@ _LEVEL = 9
 
 
 def positions_within(atlas: Atlas, outline: NDArray[np.float64]) -> Positions:
-    """Return the rows whose place lies within an outline.
+    """Return the rows whose place on the map lies within an outline, at most `MOST`.
 
     Cells that lie wholly inside are taken as they are; of those that the outline crosses, each
-    row is looked at.
+    row is tested, by the even-odd rule.
 
     Parameters
     ----------
-    atlas
-        With a map.
     outline
-        (v, 2) corners in the unit square, v ≥ 3; the last is joined to the first. Where it
-        crosses itself, a place is inside when a line from it to the far away crosses the
-        outline an odd number of times.
-
-    Raises
-    ------
-    InputError
-        When more than `MOST` rows are inside.
+        (v, 2) corners in the unit square, v ≥ 3; the last is joined to the first.
     """
     outline = np.ascontiguousarray(outline, np.float64)
     inside, crossed = _cells(outline)
     ranges = [code_range(atlas, x, y, level) for level, x, y in inside]
-    count = sum(b - a for a, b in ranges)
-    if count > MOST:
-        raise InputError(
-            f"the area holds more than {MOST:,} images: draw a smaller one, or choose clusters"
-        )
+    _check_count(sum(b - a for a, b in ranges))
     found = [atlas.coded_positions[a:b] for a, b in ranges]
     for x, y in crossed:
         a, b = code_range(atlas, x, y, _LEVEL)
@@ -54,12 +41,16 @@ def positions_within(atlas: Atlas, outline: NDArray[np.float64]) -> Positions:
             here = within(outline, (places[0] + 0.5) / SIDE, (places[1] + 0.5) / SIDE)
             found.append(atlas.coded_positions[a:b][here])
     positions = np.concatenate(found) if found else np.empty(0, np.int64)
-    if len(positions) > MOST:
+    _check_count(len(positions))
+    return Positions.of(positions)
+
+
+def _check_count(count: int) -> None:
+    if count > MOST:
         raise InputError(
-            f"the area holds {len(positions):,} images, more than {MOST:,}: draw a smaller one, or "
+            f"the area holds at least {count:,} images, more than {MOST:,}: draw a smaller one, or "
             "choose clusters"
         )
-    return Positions.of(positions)
 
 
 def _cells(

@@ -17,7 +17,7 @@ from shoal.errors import InputError
 from shoal.explore.positions import Positions
 from shoal.stages.map import map_fingerprint
 from shoal.stages.result import Result
-from shoal.storage import RunFolder, StageFolder, read_json, read_npy, read_table
+from shoal.storage import RunFolder, StageFolder, read_npy, read_table
 
 _HELD_BYTES = 48 << 20
 _PAGE = 4096
@@ -35,23 +35,18 @@ class Cache:
     def get(self, key: Hashable, make: Callable[[], Value]) -> Value:
         """Return the value of a key, from `make` if it is not cached."""
         with self._lock:
-            lock, held = self._values.setdefault(key, (threading.Lock(), []))
+            lock, value = self._values.setdefault(key, (threading.Lock(), []))
             self._values.move_to_end(key)
             while len(self._values) > self._most:
                 self._values.popitem(last=False)
         with lock:
-            if not held:
-                held.append(make())
-            found: Value = held[0]
+            if not value:
+                value.append(make())
+            found: Value = value[0]
             return found
 
-    def clear(self) -> None:
-        """Empty the cache."""
-        with self._lock:
-            self._values.clear()
 
-
-class Column:
+class StoredArray:
     """An array on disk, of which pieces are copied into memory.
 
     The pages that were read are released now and then, so that the server's memory stays bounded.
@@ -76,8 +71,8 @@ class Column:
         return found
 
 
-def _stored(stage: str, name: str) -> cached_property[Column]:
-    return cached_property(lambda atlas: Column(getattr(atlas, stage).whole(name)))
+def _stored(stage: str, name: str) -> cached_property[StoredArray]:
+    return cached_property(lambda atlas: StoredArray(getattr(atlas, stage).whole(name)))
 
 
 def run_seed(run: RunFolder) -> int:
@@ -100,6 +95,7 @@ class Atlas:
     def __init__(self, run: RunFolder, home: Path) -> None:
         self.run = run
         self.result = Result(run)
+        self.n_rows = self.result.n_rows  # including quarantined ones
         self.leaves = StageFolder(home / "leaves")
         self.map = StageFolder(home / "map")
         tree = self.result.tree
@@ -111,11 +107,6 @@ class Atlas:
         self._shards = Cache(24)
         self._map_print = map_fingerprint(self.leaves.read_receipt().fingerprint, run_seed(run))
         self._has_map = False
-
-    @property
-    def n_rows(self) -> int:
-        """Rows of the source, including quarantined ones."""
-        return self.result.n_rows
 
     @property
     def n_positions(self) -> int:
@@ -145,13 +136,15 @@ class Atlas:
     @cached_property
     def neighbours(self) -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.float32]]:
         """The graph by representative: neighbours, affinities, distances; (m, k) each."""
-        folder = self.run.stage("tree")
-        names = ("neighbours", "affinities", "distances")
-        return tuple(read_npy(folder.whole(name)) for name in names)  # type: ignore[return-value]
+        whole = self.run.stage("tree").whole
+        return (
+            read_npy(whole("neighbours")),
+            read_npy(whole("affinities")),
+            read_npy(whole("distances")),
+        )
 
     @property
     def has_map(self) -> bool:
-        """True when the map is ready."""
         self._has_map = self._has_map or self.map.is_done(self._map_print)
         return self._has_map
 
@@ -173,20 +166,22 @@ class Atlas:
     @cached_property
     def coarse(self) -> tuple[NDArray, NDArray, NDArray] | None:
         """Cell, leaf and count of coarse cells, for many rows; else None."""
-        names = ("cell", "leaf", "count")
-        if not self.map.whole("coarse_cell").exists():
+        whole = self.map.whole
+        if not whole("coarse_cell").exists():
             return None
-        return tuple(read_npy(self.map.whole(f"coarse_{name}")) for name in names)  # type: ignore[return-value]
-
-    @cached_property
-    def about_map(self) -> dict[str, Any]:
-        """Facts about the map, such as its recall."""
-        found: dict[str, Any] = read_json(self.map.whole("about", "json"))
-        return found
+        return tuple(read_npy(whole(f"coarse_{name}")) for name in ("cell", "leaf", "count"))  # type: ignore[return-value]
 
     def leaves_at(self, positions: NDArray) -> NDArray[np.int64]:
         """Return the leaf of each position."""
         return np.searchsorted(self.start, positions, side="right") - 1
+
+    def first_positions(
+        self, leaves: NDArray, most: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return up to `most` positions of each of some leaves, and how many there are of each."""
+        each = np.minimum(self.counts[leaves], most)
+        inner = np.arange(each.sum()) - np.repeat(np.cumsum(each) - each, each)
+        return np.repeat(self.start[leaves], each) + inner, each
 
     def names(self, rows: NDArray) -> list[str | None]:
         """Return the names of rows, None for rows without names."""

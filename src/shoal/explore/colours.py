@@ -28,12 +28,8 @@ def palette() -> NDArray[np.uint8]:
     rgb = np.stack(np.meshgrid(side, side, side, indexing="ij"), -1).reshape(-1, 3)
     lab = linear_to_oklab(to_linear(rgb))
     chroma = np.hypot(lab[:, 1], lab[:, 2])
-    fit = (
-        (lab[:, 0] > _LIGHTNESS[0])
-        & (lab[:, 0] < _LIGHTNESS[1])
-        & (chroma > _CHROMA[0])
-        & (chroma < _CHROMA[1])
-    )
+    fit = (_LIGHTNESS[0] < lab[:, 0]) & (lab[:, 0] < _LIGHTNESS[1])
+    fit &= (_CHROMA[0] < chroma) & (chroma < _CHROMA[1])
     rgb, lab = rgb[fit], lab[fit] * [0.8, 1, 1]
     chosen = [int(((lab - np.array(_FIRST) * [0.8, 1, 1]) ** 2).sum(1).argmin())]
     away = np.full(len(lab), np.inf)
@@ -48,16 +44,8 @@ def piece_colours(tree: Tree, weights: NDArray[np.int64], most: int) -> NDArray[
 
     When a piece is split, its heavier side keeps its colour, and the other one gets a new one:
     so colours stay while a person moves from cut to cut. Split t makes colour t + 1; the answer
-    tells the side that gets it: 0 the left one, 1 the right one.
-
-    Parameters
-    ----------
-    tree
-        Over the representatives.
-    weights
-        (m,) rows of each leaf, in leaf order.
-    most
-        The greatest K that is asked for.
+    tells the side that gets it: 0 the left one, 1 the right one. `weights` are the rows of each
+    leaf, in leaf order, (m,); `most` is the greatest K that can be asked for.
     """
     ends = np.concatenate([[0], np.cumsum(weights)])
     bounds = [0, tree.n_leaves]

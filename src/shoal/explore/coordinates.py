@@ -57,7 +57,6 @@ def map_tables(
 
 
 def _with_places(table: Any, atlas: Atlas) -> Any:
-    """Return a table of rows, which follow each other, with their places."""
     start = int(table["row"][0].as_py()) if len(table) else 0
     positions = atlas.positions[start : start + len(table)].astype(np.int64)
     there = positions >= 0
@@ -114,7 +113,7 @@ def placed_tables(run: FittedRun, rows: Source, progress: Progress | None = None
 def _placed(
     placed: Placed, labels: NDArray[np.int32], cluster: NDArray[np.int32], flat: NDArray[np.float32]
 ) -> NDArray[np.float64]:
-    """Return the weighted mean of the places of the nearest representatives of the same cluster."""
+    """Return the mean place of the nearest representatives of the same cluster, weighted."""
     own = labels == cluster[:, None]
     own[~own.any(axis=1), 0] = True  # a cluster that a method's own rule gave
     weight = own / np.maximum(placed.distance.astype(np.float64), 1e-9) ** 2

@@ -56,11 +56,9 @@ class Copies:
 
     @property
     def ready(self) -> bool:
-        """True when the search is done."""
         return self._folder.is_done(_fingerprint(self.explorer.atlas.run))
 
     def start(self) -> None:
-        """Start the search, once."""
         with self._lock:
             if self.ready or self._search is not None:
                 return

@@ -34,9 +34,8 @@ class Cut:
 
     def reuse_all(self, before: Cut) -> None:
         """Reuse the results of a cut with the same rows in the same clusters."""
-        fields = ("atlas", "state", "name", "comes_apart", "rows_name")
-        known = {name: v for name, v in vars(before).items() if name not in fields}
-        vars(self).update(known)
+        own = ("atlas", "state", "name", "comes_apart", "rows_name")
+        vars(self).update({name: v for name, v in vars(before).items() if name not in own})
         if self.state.base.k == before.state.base.k:  # which colours go by
             vars(self).update(rows_name=before.rows_name)
 
@@ -73,8 +72,7 @@ class Cut:
         return np.asarray(np.bincount(self.of_leaf, counts, len(self.ids)), np.float64)
 
     @cached_property
-    def ids(self) -> NDArray[np.int64]:
-        """The id of each cluster, ascending, (c,)."""
+    def ids(self) -> NDArray[np.int64]:  # (c,), ascending
         return np.fromiter(self.state.clusters, np.int64, len(self.state.clusters))
 
     @cached_property
@@ -116,16 +114,11 @@ class Cut:
         return at if at < len(self.ids) and self.ids[at] == cluster_id else -1
 
     def positions_of(self, cluster: int) -> Positions:
-        """Return the positions of all rows of a cluster."""
         bounds, owner = self.pieces
         mine = np.flatnonzero(owner == cluster)
         found = Positions.ranges(bounds[mine], bounds[mine + 1])
         moved, to = self.moved
-        if len(moved):
-            found = (found - Positions.of(moved[to != cluster])) | Positions.of(
-                moved[to == cluster]
-            )
-        return found
+        return (found - Positions.of(moved[to != cluster])) | Positions.of(moved[to == cluster])
 
     @cached_property
     def sizes(self) -> NDArray[np.int64]:
@@ -206,17 +199,14 @@ class Cut:
         owner, at = np.unique(self.of_leaf[nearest], return_index=True)
         medoids = np.full(len(self.ids), -1, np.int64)
         medoids[owner] = self.atlas.start[nearest[at]]
-        for cluster in np.unique(np.append(self.moved[1], self._of_moved_medoids(medoids))):
+        left = np.flatnonzero(np.isin(medoids, self.moved[0])).astype(np.int32)
+        for cluster in np.unique(np.append(self.moved[1], left)):
             positions = self.positions_of(int(cluster))
             if len(positions) and not positions.holds(medoids[cluster : cluster + 1])[0]:
                 medoids[cluster] = self._middle(positions, int(cluster))
             elif not len(positions):
                 medoids[cluster] = -1
         return medoids
-
-    def _of_moved_medoids(self, medoids: NDArray[np.int64]) -> NDArray[np.int32]:
-        moved, _ = self.moved
-        return np.flatnonzero(np.isin(medoids, moved)).astype(np.int32)
 
     def _middle(self, positions: Positions, cluster: int) -> int:
         """Return the position whose leaf is nearest to the mean of a cluster, among up to 2,000."""
@@ -230,12 +220,10 @@ class Cut:
         """Outliers in each cluster, (c,)."""
         found = np.bincount(self.of_leaf, self.atlas.outlying, len(self.ids))
         moved, to = self.moved
-        if len(moved):
-            far = self.atlas.outliers.holds(moved)
-            found -= np.bincount(
-                self.of_leaf[self.atlas.leaves_at(moved[far])], minlength=len(found)
-            )
-            found += np.bincount(to[far], minlength=len(found))
+        far = self.atlas.outliers.holds(moved)
+        leaves = self.atlas.leaves_at(moved[far])
+        found -= np.bincount(self.of_leaf[leaves], minlength=len(found))
+        found += np.bincount(to[far], minlength=len(found))
         return found.astype(np.int64)
 
     @cached_property
@@ -275,7 +263,7 @@ class Cut:
         places = atlas.xy[leaves].astype(float).round(5) if atlas.has_map else None
         found = []
         for number, cluster in enumerate(self.state.clusters.values()):
-            there = medoids[number] >= 0
+            there, separation = medoids[number] >= 0, self.separation[number]
             apart = int(self.comes_apart[number])
             mixed = self._mixed(apart) and cluster.id not in self.state.whole
             found.append(
@@ -287,9 +275,7 @@ class Cut:
                     "locked": cluster.locked,
                     "rows": int(self.sizes[number]),
                     "outliers": int(self.outliers[number]),
-                    "separation": None
-                    if np.isnan(self.separation[number])
-                    else round(self.separation[number], 4),
+                    "separation": None if np.isnan(separation) else round(separation, 4),
                     "mixed_at": apart if mixed else None,
                     "medoid": int(rows[number]) if there else None,
                     "leaf": int(leaves[number]) if there else None,

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _ALIKE = 60
 _EACH = 8
 _SHOWN_CLUSTERS = 4
+_NEAREST = 24
 
 
 def near_positions(
@@ -28,16 +29,12 @@ def near_positions(
     They are looked for among the rows of the same leaf and of the leaves next to it.
     """
     leaf = int(atlas.leaves_at(np.array([position]))[0])
-    neighbours = atlas.neighbours[0]
-    representative = atlas.order[leaf]
-    around = neighbours[representative]
-    around = atlas.leaf_of[around[around >= 0]]
-    own = np.arange(*_window(atlas, leaf, position, _ALIKE))
+    around = atlas.neighbours[0][atlas.order[leaf]]
+    low, high = int(atlas.start[leaf]), int(atlas.start[leaf + 1])
+    own = np.arange(max(low, position - _ALIKE // 2), min(high, position + _ALIKE // 2))
     each = 1 if atlas.result.every_row else _EACH
-    others = [
-        np.arange(atlas.start[a], min(atlas.start[a] + each, atlas.start[a + 1])) for a in around
-    ]
-    found = np.concatenate([own[own != position], *others]).astype(np.int64)
+    others, _ = atlas.first_positions(atlas.leaf_of[around[around >= 0]], each)
+    found = np.concatenate([own[own != position], others]).astype(np.int64)
     mine = vectors_of(atlas, np.array([position]))
     away = None if mine is None else distances_to(atlas, found, mine[0])
     if away is None:
@@ -55,12 +52,6 @@ def distances_to(
         return None
     away: NDArray[np.float64] = np.sqrt(((vectors - vector) ** 2).sum(axis=1, dtype=np.float64))
     return away
-
-
-def _window(atlas: Atlas, leaf: int, position: int, most: int) -> tuple[int, int]:
-    """Return the range of positions of a leaf around one of them."""
-    low, high = int(atlas.start[leaf]), int(atlas.start[leaf + 1])
-    return max(low, position - most // 2), min(high, position + most // 2)
 
 
 def vectors_of(atlas: Atlas, positions: NDArray[np.int64]) -> NDArray[np.float32] | None:
@@ -81,20 +72,16 @@ def between(cut: Cut, position: int) -> list[dict[str, Any]]:
     """Return the clusters that a row's ties lead to, and what share of them leads to each."""
     atlas = cut.atlas
     leaf = int(atlas.leaves_at(np.array([position]))[0])
-    neighbours, affinities, _ = atlas.neighbours
-    representative = atlas.order[leaf]
-    counted = (neighbours[representative] >= 0) & (affinities[representative] > 0)
-    tied = cut.of_leaf[atlas.leaf_of[neighbours[representative][counted]]]
-    share = np.bincount(tied, affinities[representative][counted], len(cut.ids))
+    neighbours, affinities = (array[atlas.order[leaf]] for array in atlas.neighbours[:2])
+    counted = (neighbours >= 0) & (affinities > 0)
+    linked = cut.of_leaf[atlas.leaf_of[neighbours[counted]]]
+    share = np.bincount(linked, affinities[counted], len(cut.ids))
     if not share.sum():
         return []
     share = share / share.sum()
     most = np.argsort(-share, kind="stable")[:_SHOWN_CLUSTERS]
-    return [
-        {"cluster": int(cut.ids[c]), "share": round(float(share[c]), 3)}
-        for c in most
-        if share[c] > 0
-    ]
+    shown = most[share[most] > 0]
+    return [{"cluster": int(cut.ids[c]), "share": round(float(share[c]), 3)} for c in shown]
 
 
 def place_on_map(atlas: Atlas, position: int) -> list[float] | None:
@@ -105,13 +92,12 @@ def place_on_map(atlas: Atlas, position: int) -> list[float] | None:
     return [(float(x[0]) + 0.5) / SIDE, (float(y[0]) + 0.5) / SIDE]
 
 
-def row_facts(explorer: Explorer, row: int, k: int | None, most: int) -> dict[str, Any]:
-    """Return all that is known of one row."""
+def row_facts(explorer: Explorer, row: int, k: int | None) -> dict[str, Any]:
     atlas = explorer.atlas
     position = int(atlas.positions[np.array([row])][0])
     if position < 0:
         return _bad_row(explorer, row)
-    near, away = near_positions(atlas, position, most)
+    near, away = near_positions(atlas, position, _NEAREST)
     neighbours = explorer.rows_shown(near, k)
     for at, neighbour in enumerate(neighbours):
         neighbour["distance"] = None if away is None else round(float(away[at]), 4)
@@ -129,7 +115,6 @@ def row_facts(explorer: Explorer, row: int, k: int | None, most: int) -> dict[st
 
 
 def _bad_row(explorer: Explorer, row: int) -> dict[str, Any]:
-    """Say why a row could not be used."""
     import pyarrow.compute as pc
 
     table = explorer.run.quarantine

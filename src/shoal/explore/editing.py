@@ -47,31 +47,27 @@ def edit(explorer: Explorer, params: Params) -> dict[str, Any]:
         raise InputError(f"op {str(op)[:40]!r}: give one of {', '.join(OPERATIONS)}")
     how = {
         "author": _text(given, "author", 80) or "",
-        "seen": _whole(given, "seen", None),
+        "seen": _whole(given, "seen"),
         "token": _text(given, "token", 80),
     }
-    names = _names(explorer)
+    names = {c.id: c.name for c in explorer.curation.state.clusters.values()}
     entry = OPERATIONS[op](explorer, given, how)
     counts = _counts(explorer)
     one = given.get("n") in (None, 1)
     what = {"undo": counts["redo"], "redo": counts["undo"]}.get(op) if one else None
+    steps: dict[str, int] = {}
     if what:
-        told = f"{'Undone' if op == 'undo' else 'Redone'}: {what[0].lower()}{what[1:]}"
+        summary = f"{'Undone' if op == 'undo' else 'Redone'}: {what[0].lower()}{what[1:]}"
+    elif op == "recluster":
+        parts = len(explorer.own_fit.members) if explorer.own_fit else 0
+        summary = f"Split cluster {given['cluster']} into {parts} by its own features"
+        steps["steps"] = parts - 1
+    elif op == "names":
+        summary = f"Named {plural(len(given['names']), 'cluster')}"
+        steps["steps"] = len(given["names"])
     else:
-        told = entry.describe(names, _noun(explorer))
-        if op == "recluster":
-            parts = len(explorer.own_fit.members) if explorer.own_fit else 0
-            told = f"Split cluster {given['cluster']} into {parts} by its own features"
-            return {"entry": entry.seq, "summary": told, "steps": parts - 1, **counts}
-        if op == "names":
-            steps = len(given["names"])
-            told = f"Named {plural(steps, 'cluster')}"
-            return {"entry": entry.seq, "summary": told, "steps": steps, **counts}
-    return {"entry": entry.seq, "summary": told, **counts}
-
-
-def _names(explorer: Explorer) -> dict[int, str | None]:
-    return {c.id: c.name for c in explorer.curation.state.clusters.values()}
+        summary = entry.describe(names, _noun(explorer))
+    return {"entry": entry.seq, "summary": summary, **steps, **counts}
 
 
 def _noun(explorer: Explorer) -> str:
@@ -83,12 +79,10 @@ def preview(explorer: Explorer, params: Params) -> dict[str, Any]:
     given = params.json()
     curation = explorer.curation
     if given.get("op") == "merge":
-        merge = curation.preview_merge(_ids(given, "clusters"), _whole(given, "into", None))
+        merge = curation.preview_merge(_ids(given, "clusters"), _whole(given, "into"))
         return {**asdict(merge), "total": merge.total}
     if given.get("op") == "split":
-        return {
-            "parts": split_parts(explorer, _needed(given, "cluster"), _whole(given, "parts", None))
-        }
+        return {"parts": split_parts(explorer, _needed(given, "cluster"), _whole(given, "parts"))}
     raise InputError("op: give merge or split")
 
 
@@ -222,17 +216,17 @@ def _text(given: dict[str, Any], name: str, most: int) -> str | None:
     return value
 
 
-def _whole(given: dict[str, Any], name: str, default: int | None) -> int | None:
+def _whole(given: dict[str, Any], name: str) -> int | None:
     value = given.get(name)
     if value is None:
-        return default
+        return None
     if type(value) is not int or not 0 <= value < 1 << 40:
         raise InputError(f"{name} {str(value)[:40]}: give a whole number")
     return value
 
 
 def _needed(given: dict[str, Any], name: str) -> int:
-    value = _whole(given, name, None)
+    value = _whole(given, name)
     if value is None:
         raise InputError(f"{name} is missing: give a whole number")
     return value

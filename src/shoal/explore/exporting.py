@@ -37,29 +37,23 @@ _ACROSS = 20
 def export(explorer: Explorer, params: Params) -> Response:
     """Return the rows of a set as a file to download."""
     form = params.text("as", FORMS, "csv")
-    k, name = params.k(explorer), params.set(explorer)
+    k = params.k(explorer)
     order = params.text("order", ORDERS, "tree")
     seed = params.whole("seed", 0, 1 << 30, 0)
-    rows = explorer.ordered(name, k, order if form == "sheet" else "tree", seed)
+    rows = explorer.ordered(params.set(explorer), k, order if form == "sheet" else "tree", seed)
     if not len(rows):
         raise InputError("the set has no rows to export")
     stem = re.sub(r"[^A-Za-z0-9._-]+", "-", explorer.run.path.name.removesuffix(".shoal"))
     if form == "sheet":
         first = explorer.atlas.rows[rows.take(0, min(len(rows), MOST_ON_SHEET))]
-        headers = _kept(f"{stem}-sheet.png")
+        headers = _attachment(f"{stem}-sheet.png")
         return Response(sheet(explorer, first.tolist()), media_type="image/png", headers=headers)
     if form in ("folders", *DATASETS):
         return _folders(explorer, rows, k, stem, form)
-    tables = _tables(explorer, rows, k)
-    if form == "parquet":
-        kind = "application/vnd.apache.parquet"
-        return _file(f"{stem}.parquet", kind, lambda path: write_labels(tables, path))
-    quoted = form == "spreadsheet"
-    return _file(
-        f"{stem}.csv",
-        "text/csv; charset=utf-8",
-        lambda path: write_labels(tables, path, quoted=quoted),
-    )
+    kind = "application/vnd.apache.parquet" if form == "parquet" else "text/csv; charset=utf-8"
+    name = f"{stem}.parquet" if form == "parquet" else f"{stem}.csv"
+    tables, quoted = _tables(explorer, rows, k), form == "spreadsheet"
+    return _file(name, kind, lambda path: write_labels(tables, path, quoted=quoted))
 
 
 def _tables(explorer: Explorer, rows: Ordered, k: int | None) -> Iterator[Any]:
@@ -142,7 +136,7 @@ def sheet(explorer: Explorer, rows: list[int]) -> bytes:
     return pictures_of(explorer).sheet(rows, across, 96)
 
 
-def _kept(name: str) -> dict[str, str]:
+def _attachment(name: str) -> dict[str, str]:
     return {"content-disposition": f'attachment; filename="{name}"'}
 
 
@@ -156,7 +150,7 @@ def _file(name: str, kind: str, write: Callable[[Path], Any]) -> Response:
     except BaseException:
         folder.cleanup()
         raise
-    return StreamingResponse(_pieces(file, folder), media_type=kind, headers=_kept(name))
+    return StreamingResponse(_pieces(file, folder), media_type=kind, headers=_attachment(name))
 
 
 def _pieces(file: IO[bytes], folder: tempfile.TemporaryDirectory[str]) -> Iterator[bytes]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import threading
 import time
-from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from posixpath import dirname
 from typing import TYPE_CHECKING, Any
@@ -36,20 +36,11 @@ _OWN = "From the images themselves"
 
 @dataclass
 class Facets:
-    """Columns that images bring with them.
-
-    Attributes
-    ----------
-    explorer : Explorer
-    share : float
-        How much of the headers is read, 0 to 1.
-    columns : tuple of Column
-        Those that are known by now.
-    """
+    """Columns that images bring with them."""
 
     explorer: Explorer
-    share: float = 0.0
-    columns: tuple[Column, ...] = ()
+    share: float = 0.0  # how much of the headers is read, 0 to 1
+    columns: tuple[Column, ...] = ()  # those that are known by now
     _started: bool = False
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -74,29 +65,24 @@ class Facets:
     def _read(self) -> None:
         found: dict[str, list[Any]] = {}
         n_rows = self.explorer.atlas.n_rows
-        for row, facts in self._each(n_rows):
-            for name, value in facts.items():
-                found.setdefault(name, [None] * n_rows)[row] = value
-        self.columns += _useful(found)
-        self.share = 1.0
-
-    def _each(self, n_rows: int) -> Iterator[tuple[int, dict[str, Any]]]:
-        """Yield what is known of each row, telling how far it is."""
-        source, pictures = self.explorer.run.source, self.explorer.pictures
-        assert pictures is not None
         for row in range(n_rows):
-            facts: dict[str, Any] = {}
-            try:
-                if isinstance(source, EncodedSource):
-                    facts = header(source.encoded(row))
-                tile = pictures.tiles([row], pictures.side)
-                facts |= seen(tile[0])
-            except (ShoalError, OSError):
-                pass  # its other facts, if any, are all there is
-            yield row, facts
+            for name, value in self._facts(row).items():
+                found.setdefault(name, [None] * n_rows)[row] = value
             if row % _AT_ONCE == 0:
                 self.share = row / n_rows
                 time.sleep(_PAUSE)
+        self.columns += _useful(found)
+        self.share = 1.0
+
+    def _facts(self, row: int) -> dict[str, Any]:
+        source, pictures = self.explorer.run.source, self.explorer.pictures
+        assert pictures is not None
+        facts: dict[str, Any] = {}
+        with suppress(ShoalError, OSError):  # its other facts, if any, are all there is
+            if isinstance(source, EncodedSource):
+                facts = header(source.encoded(row))
+            facts |= seen(pictures.tiles([row], pictures.side)[0])
+        return facts
 
 
 def seen(tile: NDArray[np.uint8]) -> dict[str, float]:
@@ -113,14 +99,7 @@ def seen(tile: NDArray[np.uint8]) -> dict[str, float]:
 
 
 def header(data: bytes) -> dict[str, Any]:
-    """Return what an encoded image says of itself, without decoding it.
-
-    Returns
-    -------
-    dict
-        ``longest side``, ``file size, KB``, ``format``, and where it has them ``taken`` (year and
-        month) and ``camera``.
-    """
+    """Return size, format, and where it has them month and camera, of an encoded image."""
     from PIL import Image
 
     facts: dict[str, Any] = {"file size, KB": round(len(data) / 1000, 1)}
@@ -140,12 +119,11 @@ def header(data: bytes) -> dict[str, Any]:
 
 
 def _useful(found: dict[str, list[Any]]) -> tuple[Column, ...]:
-    """Return the columns in which not all rows are alike."""
-    told = {name: cells for name, cells in found.items() if len(set(cells)) > 1}
-    if not told:
+    varied = {name: cells for name, cells in found.items() if len(set(cells)) > 1}
+    if not varied:
         return ()
     try:
-        return make_metadata(pa.table(told), _OWN).columns
+        return make_metadata(pa.table(varied), _OWN).columns
     except InputError:
         return ()
 
@@ -164,7 +142,6 @@ def beside_cut(explorer: Explorer, cut: Cut) -> Metadata:
 
 
 def _confidence(explorer: Explorer, cut: Cut) -> Column:
-    """Return the confidence of each row in its cluster, in percent."""
     atlas = explorer.atlas
     positions, found = np.arange(atlas.n_positions), np.full(atlas.n_rows, np.nan)
     found[atlas.rows[positions]] = np.round(100 * cut.confidence(positions).astype(np.float64), 1)

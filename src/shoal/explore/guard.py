@@ -48,50 +48,34 @@ _ALWAYS = {
 
 @dataclass(frozen=True)
 class Guard:
-    """Lets requests through to an app when they come from the page itself.
-
-    Attributes
-    ----------
-    app
-        What answers.
-    hosts
-        Names under which this server is known, with the port: a page of another name that leads
-        here (DNS rebinding) is refused. None where any name will do, as there is a token.
-    token
-        What must be given once in the address; then it is kept in a cookie. None for none.
-    port
-        Of the server; cookies know no ports, so it is in the cookie's name.
-    framed
-        Whether pages of this machine, such as a notebook, may show it in a frame.
-    """
+    """Lets requests through to an app when they come from the page itself."""
 
     app: App
+    # Names under which this server is known, with the port: a page of another name that leads
+    # here (DNS rebinding) is refused. None where any name will do, as there is a token.
     hosts: frozenset[str] | None
-    token: str | None = None
-    port: int = 0
-    framed: bool = False
+    token: str | None = None  # expected in the first address, then in a cookie
+    port: int = 0  # in the cookie's name, as cookies know no ports
+    framed: bool = False  # whether pages of this machine, such as a notebook, may frame it
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request, or refuse it."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
 
-        async def careful(message: MutableMapping[str, Any]) -> None:
+        async def send_with_headers(message: MutableMapping[str, Any]) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                for name, value in _ALWAYS.items():
-                    headers[name] = value
+                headers.update(_ALWAYS)
                 ancestors = _FRAMED if self.framed else _ALONE
                 headers["content-security-policy"] = f"{_POLICY}; {ancestors}"
                 headers.setdefault("cache-control", "no-store")
             await send(message)
 
         answer = self._refused(scope) or self._admitted(scope)
-        await (answer or self.app)(scope, receive, careful)
+        await (answer or self.app)(scope, receive, send_with_headers)
 
     def _refused(self, scope: Scope) -> Response | None:
-        """Refuse what does not come from the page."""
         headers = Headers(scope=scope)
         host = headers.get("host", "").lower()
         if self.hosts is not None and host not in self.hosts:
@@ -99,11 +83,9 @@ class Guard:
                 421, "host", f"{host[:80]!r} is not this server: use the address it printed"
             )
         origin = headers.get("origin")
-        if origin is not None and origin.lower().partition("://")[2] != host:
-            return refusal(403, "origin", "another site asked for this: open the page itself")
-        if headers.get("sec-fetch-site", "none") not in ("same-origin", "none") and (
-            scope["path"] != "/"
-        ):
+        foreign = origin is not None and origin.lower().partition("://")[2] != host
+        site = headers.get("sec-fetch-site", "none")
+        if foreign or (site not in ("same-origin", "none") and scope["path"] != "/"):
             return refusal(403, "origin", "another site asked for this: open the page itself")
         if scope["method"] not in _SAFE and HEADER not in headers:
             return refusal(403, "origin", f"give the header {HEADER}: 1 with what changes things")
@@ -124,7 +106,7 @@ class Guard:
             kept = quote(given, safe="")
             answer.set_cookie(self._cookie, kept, httponly=True, samesite="strict")
             return answer
-        if self._is_token(unquote(self._kept(scope))):
+        if self._is_token(unquote(self._token_in_cookie(scope))):
             return None
         if scope["path"].startswith("/api/"):
             return refusal(401, "token", "a token is needed: open the address that was printed")
@@ -136,8 +118,7 @@ class Guard:
     def _cookie(self) -> str:
         return f"shoal-token-{self.port}"
 
-    def _kept(self, scope: Scope) -> str:
-        """Return the token in the cookie."""
+    def _token_in_cookie(self, scope: Scope) -> str:
         jar: SimpleCookie = SimpleCookie()
         try:
             jar.load(Headers(scope=scope).get("cookie", ""))

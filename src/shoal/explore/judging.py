@@ -32,11 +32,9 @@ def overview(explorer: Explorer, params: Params) -> dict[str, Any]:
     k = params.k(explorer)
     each = params.whole("each", 1, _MOST_EACH, 12)
     ids = params.numbers("clusters", _MOST_LINES)
-    cut = explorer.cut(k)
-    found = {}
+    cut, found = explorer.cut(k), {}
     for cluster in ids:
-        number = cut.number(cluster)
-        if number >= 0:
+        if (number := cut.number(cluster)) >= 0:
             positions = explorer.typical(cut, number).take(0, each)
             found[cluster] = explorer.rows_shown(positions, k)
     return {"clusters": found}
@@ -63,15 +61,12 @@ def review(explorer: Explorer, params: Params) -> dict[str, Any]:
 
 
 def _typical(explorer: Explorer, clusters: Sequence[int]) -> dict[int, list[dict[str, Any]]]:
-    cut = explorer.cut(None)
-    known = [(cluster, cut.number(cluster)) for cluster in clusters]
-    return {
-        cluster: explorer.named(
-            explorer.atlas.rows[explorer.typical(cut, number).take(0, _TYPICAL)]
-        )
-        for cluster, number in known
-        if number >= 0
-    }
+    cut, found = explorer.cut(None), {}
+    for cluster in clusters:
+        if (number := cut.number(cluster)) >= 0:
+            positions = explorer.typical(cut, number).take(0, _TYPICAL)
+            found[cluster] = explorer.named(explorer.atlas.rows[positions])
+    return found
 
 
 def copies(explorer: Explorer, params: Params) -> dict[str, Any]:
@@ -95,18 +90,15 @@ def quiz(explorer: Explorer, params: Params) -> dict[str, Any]:
     """Draw rows of a cluster for a quiz, with the result of the last one."""
     cluster = params.whole("cluster", 0, 1 << 31)
     seed = params.whole("seed", 0, 1 << 30, 0)
-    curation = explorer.curation
-    rows = quiz_rows(curation, cluster, QUIZ_ROWS, seed)
-    last = quiz_result(curation.state, cluster)
-    before = None
-    if last is not None:
-        before = {
-            "right": last.right,
-            "wrong": last.wrong,
-            "low": last.error.low,
-            "high": last.error.high,
-            "stale": last.stale,
-        }
+    rows = quiz_rows(explorer.curation, cluster, QUIZ_ROWS, seed)
+    last = quiz_result(explorer.curation.state, cluster)
+    before = last and {
+        "right": last.right,
+        "wrong": last.wrong,
+        "low": last.error.low,
+        "high": last.error.high,
+        "stale": last.stale,
+    }
     return {"rows": explorer.named(np.asarray(rows, np.int64)), "before": before}
 
 

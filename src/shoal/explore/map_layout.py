@@ -20,6 +20,9 @@ from shoal.explore.tiles import TILE, code_range
 
 _MOST = 20_000  # rows of a unit that are shown; of more some, evenly: nobody looks at so many
 
+Boxes = tuple[NDArray[np.int64], NDArray[np.float64]]
+"""Positions of rows, (n,), and their boxes on the map: left, top, right, bottom, (n, 4)."""
+
 
 @dataclass(frozen=True)
 class Shown:
@@ -54,11 +57,10 @@ class Apart:
         self.level = min(first + bits - 1, BITS)
         self._units = Cache(128)
 
-    def unit(self, x: int, y: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """Return the rows of a unit by position, and their boxes in places of the map, (n, 4)."""
+    def unit(self, x: int, y: int) -> Boxes:
         return self._units.get((x, y), partial(self._unit, x, y))
 
-    def _unit(self, x: int, y: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    def _unit(self, x: int, y: int) -> Boxes:
         a, b = code_range(self.atlas, x, y, self.level)
         wide = SIDE >> self.level
         some = np.unique(np.linspace(a, b - 1, min(b - a, _MOST)).astype(np.int64))
@@ -88,7 +90,7 @@ class Apart:
         new = np.append(True, (np.diff(boxes[:, :2], axis=0) != 0).any(1))[: len(boxes)]
         return Shown(positions[new], boxes[new], positions, np.cumsum(new) - 1)
 
-    def _around(self, zoom: int, x: int, y: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    def _around(self, zoom: int, x: int, y: int) -> Boxes:
         """Return the rows of all units that a tile touches, and their boxes."""
         down = self.level - zoom
         low = [at << down if down >= 0 else at >> -down for at in (x, y)]
@@ -97,7 +99,7 @@ class Apart:
         positions, boxes = zip(*units, strict=True)
         return np.concatenate(positions), np.concatenate(boxes)
 
-    def _true(self, zoom: int, x: int, y: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    def _true(self, zoom: int, x: int, y: int) -> Boxes:
         """Return the rows of a tile, and a point for each."""
         a, b = code_range(self.atlas, x, y, zoom)
         places = np.stack(to_places(self.atlas.codes[a:b]), 1).astype(np.float64)

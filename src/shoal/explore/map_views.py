@@ -30,6 +30,7 @@ from shoal.explore.tiles import (
     veil_png,
 )
 from shoal.explore.views import FOREVER, pictures_of
+from shoal.storage import read_json
 
 _WITHIN = (0.01, 0.99)
 _SKETCHED = 3000
@@ -39,7 +40,7 @@ def map_facts(explorer: Explorer, params: Params) -> dict[str, Any]:
     """Return whether the map is ready, its recall, and the zoom from which it shows pictures."""
     if not explorer.atlas.has_map:
         return {"ready": False, **explorer.progress}
-    about = explorer.atlas.about_map
+    about = read_json(explorer.atlas.map.whole("about", "json"))
     return {
         "ready": True,
         "recall": about["recall"],

@@ -27,21 +27,11 @@ _LISTED = 200
 
 @dataclass(frozen=True)
 class Column:
-    """One column in the order of the rows.
-
-    Attributes
-    ----------
-    name
-        Its header.
-    kind
-        ``category`` (few values), ``number``, or ``text``.
-    cells
-        An Arrow array, (N,): text, but for numbers float64.
-    """
+    """One column in the order of the rows."""
 
     name: str
-    kind: str
-    cells: Any
+    kind: str  # category (few values), number or text
+    cells: Any  # an Arrow array, (N,): text, but for numbers float64
 
     @cached_property
     def codes(self) -> tuple[NDArray[np.int64], list[str]]:
@@ -58,16 +48,13 @@ class Column:
 
 @dataclass(frozen=True)
 class Metadata:
-    """Columns beside the rows of a run; `joined` says how they were found."""
+    """Columns beside the rows of a run."""
 
     columns: tuple[Column, ...]
-    joined: str
+    joined: str  # how they were found
 
     def facets(self, rows: NDArray[np.int64] | None) -> list[dict[str, Any]]:
-        """Say for each column what values there are, in all rows and among some.
-
-        Counts add up: those of all values shown, of the others and of missing ones.
-        """
+        """Count the values of each column, in all rows and among some."""
         return [_FACETS[column.kind](column, rows) for column in self.columns]
 
     def mask(self, where: Sequence[Mapping[str, Any]]) -> NDArray[np.bool_]:
@@ -76,22 +63,13 @@ class Metadata:
         A condition names a ``column`` and has ``in`` (a list of values, None for missing), or
         ``from`` and ``to``, or ``has`` (a part of a text, whatever the case); with ``not`` true the
         others fit, those that lack the value among them.
-
-        Raises
-        ------
-        InputError
-            For another condition or a column that is not there.
         """
-        fits: NDArray[np.bool_] | None = None
-        for condition in where:
-            found = self._fits(condition) ^ (condition.get("not") is True)
-            fits = found if fits is None else fits & found
-        if fits is None:
+        if not where:
             raise InputError("where: give a list of conditions")
-        return fits
+        fits = [self._fits(condition) ^ (condition.get("not") is True) for condition in where]
+        return np.logical_and.reduce(fits)
 
     def of_row(self, row: int) -> dict[str, Any]:
-        """Return the cells of one row."""
         cells = {column.name: column.cells[row].as_py() for column in self.columns}
         return {
             name: None if isinstance(cell, float) and not np.isfinite(cell) else cell
@@ -99,7 +77,6 @@ class Metadata:
         }
 
     def _fits(self, condition: Mapping[str, Any]) -> NDArray[np.bool_]:
-        """Return which rows fit one condition."""
         name = condition.get("column")
         column = next((c for c in self.columns if c.name == name), None)
         if column is None:
@@ -132,7 +109,7 @@ def _category(column: Column, rows: NDArray[np.int64] | None) -> dict[str, Any]:
     counts = [
         {"value": values[at], "rows": int(total[at + 1]), "here": int(here[at + 1])} for at in order
     ]
-    missing = {"rows": int(total[0]), "here": int(here[0])}
+    missing = _missing(codes < 0, rows)
     return {"column": column.name, "kind": "category", "values": counts, "missing": missing}
 
 
@@ -143,7 +120,6 @@ def _number(column: Column, rows: NDArray[np.int64] | None) -> dict[str, Any]:
     bins = _bins(low, high, bool((some == np.rint(some)).all()))
     numbers = column.numbers if rows is None else column.numbers[rows]
     total, here = np.histogram(some, bins)[0], np.histogram(numbers[np.isfinite(numbers)], bins)[0]
-    gone = int((~known).sum()), int((~np.isfinite(numbers)).sum())
     return {
         "column": column.name,
         "kind": "number",
@@ -151,7 +127,7 @@ def _number(column: Column, rows: NDArray[np.int64] | None) -> dict[str, Any]:
         "high": high,
         "bins": total.tolist(),
         "here": here.tolist(),
-        "missing": {"rows": gone[0], "here": gone[1]},
+        "missing": _missing(~known, rows),
     }
 
 
@@ -169,11 +145,13 @@ def _bins(low: float, high: float, whole: bool) -> NDArray[np.float64]:
 
 
 def _text(column: Column, rows: NDArray[np.int64] | None) -> dict[str, Any]:
-    """Say that a text can be looked for."""
-    gone = np.asarray(column.cells.is_null().to_numpy(zero_copy_only=False), np.bool_)
-    here = gone if rows is None else gone[rows]
-    missing = {"rows": int(gone.sum()), "here": int(here.sum())}
-    return {"column": column.name, "kind": "text", "missing": missing}
+    missing = column.cells.is_null().to_numpy(zero_copy_only=False)
+    return {"column": column.name, "kind": "text", "missing": _missing(missing, rows)}
+
+
+def _missing(missing: NDArray[np.bool_], rows: NDArray[np.int64] | None) -> dict[str, int]:
+    here = missing if rows is None else missing[rows]
+    return {"rows": int(missing.sum()), "here": int(here.sum())}
 
 
 _FACETS = {"category": _category, "number": _number, "text": _text}

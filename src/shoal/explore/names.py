@@ -19,13 +19,6 @@ def names_in(cut: Cut, edited: Cut) -> list[str | None]:
     A cluster with the rows of a named one has its name; one within a named one is "part of" it;
     one that holds named ones and little else lists them, one that holds some of them and more
     "and others".
-
-    Parameters
-    ----------
-    cut : Cut
-        Any cut of the tree.
-    edited : Cut
-        The clusters as edited, of the same run.
     """
     given = [cluster.name for cluster in edited.state.clusters.values()]
     if cut.name == edited.name or not any(given):

@@ -87,15 +87,12 @@ class ServedPage:
 
     @property
     def running(self) -> bool:
-        """Whether it answers."""
         return self._thread.is_alive()
 
     def open(self) -> None:
-        """Open it in a tab of the browser."""
         webbrowser.open(self.url)
 
     def stop(self) -> None:
-        """End it."""
         self._server.should_exit = True
         self._thread.join(10)
         if self._drawing is not None:

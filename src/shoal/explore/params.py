@@ -36,20 +36,16 @@ class GoneError(LookupError):
 
 @dataclass(frozen=True)
 class Params:
-    """The query and the body of a request."""
-
     query: Mapping[str, str]
     body: bytes = b""
 
     def text(self, name: str, choices: tuple[str, ...], default: str) -> str:
-        """Return one of some words."""
         value = self.query.get(name, default)
         if value not in choices:
             raise InputError(f"{name} {value[:40]!r}: give one of {', '.join(choices)}")
         return value
 
     def whole(self, name: str, low: int, high: int, default: int | None = None) -> int:
-        """Return a whole number in a range."""
         value = self.query.get(name)
         if value is None and default is not None:
             return default
@@ -58,7 +54,6 @@ class Params:
         return _ranged(name, int(value), low, high)
 
     def real(self, name: str, low: float, high: float) -> float:
-        """Return a number in a range."""
         value = self.query.get(name, "")
         if not re.fullmatch(r"-?[0-9]{1,15}(\.[0-9]{1,20})?(e-?[0-9]{1,3})?", value, re.ASCII):
             raise InputError(f"{name} {value[:40]!r}: give a number")

@@ -22,18 +22,11 @@ SMALL = 48
 SIDES = (96, 192)
 _LARGE = (384, 768)  # of pictures on the map
 LARGEST = 1600
-_MISSING = 128
 _QUALITY = 82
 
 
 class Pictures:
-    """Pictures of the rows of a source.
-
-    Parameters
-    ----------
-    source
-        One of images.
-    """
+    """Pictures of the rows of a source of images."""
 
     def __init__(self, source: ImageSource) -> None:
         self.source = source
@@ -57,21 +50,13 @@ class Pictures:
             self._squares[side] = as_squares(self.source, side)
         return read_span(self._squares[side], row, row + 1)[0]
 
-    def picture(self, row: int, most: int = LARGEST) -> tuple[bytes, str]:
-        """Return one image as large as it is, up to `most` a side.
-
-        Raises
-        ------
-        SourceError
-            When it cannot be read.
-        """
-        pixels = self.source.read_original(row, most)
+    def picture(self, row: int) -> tuple[bytes, str]:
+        """Return one image as large as it is, up to `LARGEST` a side."""
+        pixels = self.source.read_original(row, LARGEST)
         return encoded(pixels, lossless=max(pixels.shape[:2]) <= 4 * SMALL)
 
     def mean(self, rows: list[int]) -> tuple[bytes, str]:
-        """Return the mean of some rows."""
-        side = self.side
-        tiles = self.tiles(rows, side)
+        tiles = self.tiles(rows, self.side)
         mean = np.rint(tiles.mean(axis=0, dtype=np.float64)).astype(np.uint8)
         return encoded(mean, lossless=True)
 
@@ -106,9 +91,8 @@ class Pictures:
     def _at_least(self, row: int, side: int) -> NDArray[np.uint8]:
         """Return a square in colour of so many pixels a side, or of the most there are."""
         sides = (self.side,) if self.small else (*SIDES, *_LARGE)
-        tile = to_channels(
-            self.tiles([row], next((s for s in sides if s >= side), sides[-1]))[0], 3
-        )
+        enough = next((s for s in sides if s >= side), sides[-1])
+        tile = to_channels(self.tiles([row], enough)[0], 3)
         return square(tile, side, "centre") if len(tile) > side else tile
 
     def sheet(self, rows: list[int], across: int, side: int) -> bytes:

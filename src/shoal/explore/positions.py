@@ -61,7 +61,6 @@ class Positions:
         return int(self.ends[-1]) if len(self.low) else 0
 
     def pairs(self) -> list[tuple[int, int]]:
-        """List the ranges."""
         return list(zip(self.low.tolist(), self.high.tolist(), strict=True))
 
     def take(self, at: NDArray) -> NDArray[np.int64]:
@@ -83,7 +82,6 @@ class Positions:
         return (at >= 0) & (positions < self.high[np.maximum(at, 0)])
 
     def __and__(self, other: Positions) -> Positions:
-        """Return the positions in both."""
         if not len(self.low) or not len(other.low):
             return Positions.of(np.empty(0, np.int64))
         # For each range of the one, those of the other that overlap it follow each other.
@@ -97,13 +95,11 @@ class Positions:
         )
 
     def __or__(self, other: Positions) -> Positions:
-        """Return the positions in either."""
         return Positions.ranges(
             np.concatenate([self.low, other.low]), np.concatenate([self.high, other.high])
         )
 
     def __sub__(self, other: Positions) -> Positions:
-        """Return the positions that are not in the other."""
         if not len(other.low) or not len(self.low):
             return self
         end = int(self.high[-1])

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 from typing import Any
 
 from starlette.responses import JSONResponse
 
-_LONGEST = 1000
-"""Characters of an error's message: requests are quoted in it."""
+_LONGEST = 1000  # characters of an error's message: requests are quoted in it
+_dumps = functools.partial(json.dumps, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 class JsonAnswer(JSONResponse):
     """JSON; numbers that are not finite become null, what is not text is replaced."""
 
     def render(self, content: Any) -> bytes:
-        """Write the answer."""
         try:
-            text = _written(content)
-        except ValueError:
-            text = _written(_finite(content))
+            text = _dumps(content)
+        except ValueError:  # a number is not finite
+            text = _dumps(_finite(content))
         return text.encode("utf-8", "replace")
 
 
@@ -31,13 +31,7 @@ def refusal(status: int, kind: str, message: str, **more: Any) -> JsonAnswer:
     return JsonAnswer({"error": {"kind": kind, "message": message, **more}}, status)
 
 
-def _written(content: Any) -> str:
-    """Write JSON; raises ValueError for numbers that are not finite."""
-    return json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-
-
 def _finite(value: Any) -> Any:
-    """Replace numbers that are not finite by None."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from shoal._version import __version__
 from shoal.edits.operations import OPERATIONS as EDITS
 from shoal.explore import editing, exporting, judging, map_views, numbers, searching, views
+from shoal.explore.explorer import SET_FIELDS
 from shoal.explore.orders import ORDERS
 
 _JSON = "application/json"
@@ -29,6 +30,7 @@ class Call:
 
 _WHOLE, _TEXT = {"type": "integer", "minimum": 0}, {"type": "string"}
 _WHOLES = {"type": "array", "items": _WHOLE}
+_SHARE = {"type": "number", "minimum": 0, "maximum": 1}
 _SET = {"type": "string", "pattern": "^[0-9a-f]{18}$"}
 _SCHEMAS: dict[Any, dict[str, Any]] = {
     int: _WHOLE,
@@ -74,11 +76,8 @@ READS: dict[str, Call] = {
     "compare": Call(judging.compared, "before after"),
 }
 WRITES: dict[str, Call] = {
-    "sets": Call(views.choose, "k", "clusters rows area apart where"),
-    "edits": Call(
-        editing.edit,
-        body=f"op {' '.join(EDITED)} names set author seen token",
-    ),
+    "sets": Call(views.choose, "k", " ".join(SET_FIELDS)),
+    "edits": Call(editing.edit, body=f"op {' '.join(EDITED)} names set author seen token"),
     "views": Call(editing.save_view, body="name view"),
     "preview": Call(editing.preview, body="op cluster clusters into parts"),
     "recluster": Call(editing.recluster, body="cluster"),
@@ -106,11 +105,10 @@ PARAMETERS: dict[str, tuple[dict[str, Any], str]] = {
     "what": ({"enum": ["density", "frames", "veil"]}, "What the tile shows."),
     "true": ({"enum": ["", "1"]}, "1 for images at their exact positions, not moved apart."),
     "hide": ({"enum": ["", "1"]}, "1 to hide rows that are not in the set."),
-    **{
-        name: ({"type": "number", "minimum": 0, "maximum": 1}, f"{corner} corner of a rectangle.")
-        for corner, names in (("Upper left", ("x0", "y0")), ("Lower right", ("x1", "y1")))
-        for name in names
-    },
+    "x0": (_SHARE, "Left edge of a rectangle."),
+    "y0": (_SHARE, "Upper edge of a rectangle."),
+    "x1": (_SHARE, "Right edge of a rectangle."),
+    "y1": (_SHARE, "Lower edge of a rectangle."),
     "since": (_WHOLE, "Last log entry that the client has."),
     "as": ({"enum": list(exporting.FORMS)}, "Export format."),
     "clusters": (_TEXT, "Cluster ids, such as 3,17."),
@@ -126,14 +124,8 @@ FIELDS: dict[str, tuple[dict[str, Any], str]] = {
     "clusters": (_WHOLES, "Ids of clusters to merge, or of the set."),
     "rows": (_WHOLES, "Rows of the set."),
     "area": ({"type": "array"}, "Corners [x, y] of an outline on the map."),
-    "apart": (
-        {"type": "boolean"},
-        "True if the outline was drawn around images that are moved apart.",
-    ),
-    "where": (
-        {"type": "array"},
-        "Conditions {column, in | from, to | has, not} that rows must meet.",
-    ),
+    "apart": ({"type": "boolean"}, "True if the outline is around images that are moved apart."),
+    "where": ({"type": "array"}, "Conditions {column, in | from, to | has, not} on rows."),
     "name": (_TEXT, "Name for a rename, a merge, a new cluster or a view."),
     "names": ({"type": "object"}, "Names by cluster."),
     "view": (_TEXT, "Fragment of the page's address, after #."),
@@ -152,11 +144,10 @@ def openapi() -> dict[str, Any]:
     for method, calls in (("get", READS), ("post", WRITES)):
         for name, call in calls.items():
             paths.setdefault(f"/api/{name}", {})[method] = _operation(call, method)
-    for name, summary in (
-        ("events", "Stream changes."),
-        ("openapi.json", "Return this description."),
+    for name, summary, media in (
+        ("events", "Stream changes.", "text/event-stream"),
+        ("openapi.json", "Return this description.", _JSON),
     ):
-        media = "text/event-stream" if name == "events" else _JSON
         paths[f"/api/{name}"] = {"get": {"summary": summary, "responses": _answers(media)}}
     about = "Requests that change something need the header x-shoal: 1."
     info = {"title": "Shoal explorer", "version": __version__, "description": about}
@@ -169,14 +160,10 @@ def _operation(call: Call, method: str) -> dict[str, Any]:
     if more.strip():
         found["description"] = " ".join(more.split())
     if call.query:
+        described = {name: PARAMETERS[name] for name in call.query.split()}
         found["parameters"] = [
-            {
-                "name": name,
-                "in": "query",
-                "schema": PARAMETERS[name][0],
-                "description": PARAMETERS[name][1],
-            }
-            for name in call.query.split()
+            {"name": name, "in": "query", "schema": schema, "description": text}
+            for name, (schema, text) in described.items()
         ]
     if method == "post":
         fields = {

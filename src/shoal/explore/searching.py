@@ -40,7 +40,10 @@ def search(explorer: Explorer, params: Params) -> dict[str, Any]:
     model.load()
     k = params.k(explorer)
     with tempfile.TemporaryDirectory(prefix="shoal-search-") as folder:
-        path = Path(folder) / f"image{_ending(params.body)}"
+        ending = extension_of(params.body)
+        if not ending:
+            raise InputError(f"this is not an image file: give one of {READ}")
+        path = Path(folder) / f"image{ending}"
         path.write_bytes(params.body)
         batch = model.open(path).read(0, 1)
     found, placed = model.block(batch, model.chosen(k=k)[1]), model.placed(batch)
@@ -88,11 +91,7 @@ def _fitting(
     atlas = explorer.atlas
     along = np.where(atlas.counts > 0, atlas.vectors @ direction, -np.inf)
     leaves = np.argsort(-along, kind="stable")[:_FOUND]
-    leaves = leaves[atlas.counts[leaves] > 0]
-    each = np.minimum(atlas.counts[leaves], _EACH)
-    positions = np.concatenate(
-        [np.arange(start, start + n) for start, n in zip(atlas.start[leaves], each, strict=True)]
-    )
+    positions, each = atlas.first_positions(leaves, _EACH)
     vectors = vectors_of(atlas, positions)
     fits = np.repeat(along[leaves], each) if vectors is None else vectors @ direction
     best = np.argsort(-fits, kind="stable")[:_FOUND]
@@ -105,21 +104,9 @@ def _nearest(
     """Return the nearest rows among those of the nearest representatives."""
     atlas = explorer.atlas
     leaves, away = nearest_of(vector, atlas.vectors, min(_LEAVES, len(atlas.vectors)))
-    ranges = [
-        np.arange(atlas.start[leaf], min(atlas.start[leaf] + _EACH, atlas.start[leaf + 1]))
-        for leaf in leaves[0].tolist()
-    ]
-    positions = np.concatenate(ranges)
+    positions, each = atlas.first_positions(leaves[0], _EACH)
     measured = distances_to(atlas, positions, vector[0])
     if measured is None:
-        measured = np.repeat(away[0], [len(r) for r in ranges]).astype(np.float64)
+        measured = np.repeat(away[0], each).astype(np.float64)
     nearest = np.argsort(measured, kind="stable")[:_FOUND]
     return positions[nearest], measured[nearest]
-
-
-def _ending(data: bytes) -> str:
-    """Return the ending of an image file, by its first bytes."""
-    ending = extension_of(data)
-    if not ending:
-        raise InputError(f"this is not an image file: give one of {READ}")
-    return ending

@@ -103,7 +103,6 @@ class Address:
 
     @property
     def url(self) -> str:
-        """The address to open."""
         name = "localhost" if self.host in ("0.0.0.0", "::") else self.host
         name = f"[{name}]" if ":" in name else name
         rest = f"?token={quote(self.token, safe='')}" if self.token else ""

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
 from posixpath import dirname
 
 import numpy as np
@@ -37,7 +36,7 @@ def suggested(explorer: Explorer, cut: Cut) -> dict[int, str]:
     """Return a name for each cluster of a cut that something speaks for, by id."""
     if explorer.atlas.n_positions > _MOST_ROWS:
         return {}
-    folders = _majorities(cut, explorer.atlas.result.summary["named"] and _folders(explorer, cut))
+    folders = _majorities(cut, _folders(explorer, cut))
     source = None if explorer.source_trouble else explorer.run.source
     table = None if source is None else source.as_table()
     if table is not None:
@@ -50,11 +49,11 @@ def suggested(explorer: Explorer, cut: Cut) -> dict[int, str]:
 
 
 def _folders(explorer: Explorer, cut: Cut) -> list[list[str]]:
-    atlas, found = explorer.atlas, []
-    for number in range(len(cut.ids)):
-        positions = _spread(cut, number)
-        found.append([dirname(name or "") for name in atlas.names(atlas.rows[positions])])
-    return found
+    atlas = explorer.atlas
+    if not atlas.result.summary["named"]:
+        return []
+    spread = [atlas.rows[_spread(cut, number)] for number in range(len(cut.ids))]
+    return [[dirname(name or "") for name in atlas.names(rows)] for rows in spread]
 
 
 def _spread(cut: Cut, number: int) -> NDArray[np.int64]:
@@ -66,12 +65,12 @@ def _spread(cut: Cut, number: int) -> NDArray[np.int64]:
     return positions.take(at)
 
 
-def _majorities(cut: Cut, values: list[list[str]] | bool) -> dict[int, str]:
+def _majorities(cut: Cut, values: list[list[str]]) -> dict[int, str]:
     """Return the value that most rows of a cluster have, where that sets it apart, by id."""
-    if not values or isinstance(values, bool):
+    if not values:
         return {}
     weights = cut.sizes / max(int(cut.sizes.sum()), 1)
-    shares = [_shares(each) for each in values]
+    shares = [{v: n / len(each) for v, n in Counter(each).items()} for each in values]
     overall: Counter[str] = Counter()
     for weight, share in zip(weights.tolist(), shares, strict=True):
         for value, part in share.items():
@@ -83,10 +82,6 @@ def _majorities(cut: Cut, values: list[list[str]] | bool) -> dict[int, str]:
         if name and part >= _MOST and part >= _LIFT * overall[value]:
             found[cluster] = name
     return found
-
-
-def _shares(values: Sequence[str]) -> dict[str, float]:
-    return {value: count / len(values) for value, count in Counter(values).items()}
 
 
 def _by_metadata(cut: Cut, metadata: Metadata | None) -> dict[int, str]:
@@ -167,13 +162,9 @@ def _distinct(names: dict[int, str], sizes: dict[int, int]) -> dict[int, str]:
     """Put numbers behind names that several clusters would have, the largest first."""
     taken: Counter[str] = Counter()
     found = {}
-    for cluster in _largest_first(names, sizes):
+    for cluster in sorted(names, key=lambda cluster: (-sizes[cluster], cluster)):
         name = names[cluster]
         taken[name.lower()] += 1
         times = taken[name.lower()]
         found[cluster] = name if times == 1 else f"{name} {times}"
     return found
-
-
-def _largest_first(clusters: Iterable[int], sizes: dict[int, int]) -> list[int]:
-    return sorted(clusters, key=lambda cluster: (-sizes[cluster], cluster))

@@ -18,15 +18,9 @@ from shoal.explore.colours import palette
 from shoal.explore.cuts import Cut
 from shoal.stages.map import COARSE
 
-DEEPEST = 13
-"""The last zoom level, at which a tile is 8 places wide."""
-
-FINE = 8
-"""A density tile has 2^8 by 2^8 spots."""
-
-TILE = 512
-"""Side of a tile in pixels."""
-
+DEEPEST = 13  # the last zoom level, at which a tile is 8 places wide
+FINE = 8  # a density tile has 2^8 by 2^8 spots
+TILE = 512  # side of a tile in pixels
 _ACROSS = 32
 _GLOW = 1.5  # spots that the soft edge of a dense place reaches, one deviation
 _HALO = 0.22  # strength of the halo under dots: a cluster is seen, and its dots more
@@ -78,7 +72,7 @@ def spots(cut: Cut, zoom: int, x: int, y: int, bits: int) -> Spots:
     if atlas.coarse is not None and zoom + bits <= COARSE:
         cell, leaf, weight = atlas.coarse
         down = 2 * (COARSE - zoom)
-        start = (first >> 2 * (BITS - COARSE)) if COARSE else 0
+        start = first >> 2 * (BITS - COARSE)
         a, b = np.searchsorted(cell, [start, start + (1 << down)])
         spot = (cell[a:b].astype(np.int64) - start) >> (down - 2 * bits)
         labels, weights = cut.of_leaf[leaf[a:b]], weight[a:b].astype(np.int64)
@@ -97,9 +91,6 @@ def _moved(
 ) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int32]]:
     """Return spot, cluster of the leaf and own cluster of the moved rows of a tile, by spot."""
     moved, to = cut.moved
-    none = np.empty(0, np.int64), np.empty(0, np.int32), np.empty(0, np.int32)
-    if not len(moved):
-        return none
     spot = (cut.atlas.spots[moved].astype(np.int64) - first) >> shift
     here = np.flatnonzero((spot >= 0) & (spot < total))
     here = here[np.argsort(spot[here], kind="stable")]
@@ -166,20 +157,9 @@ def density_png(
 ) -> bytes:
     """Draw spots in the colours of their clusters, stronger with more rows.
 
-    Parameters
-    ----------
-    found
-        From `spots`.
-    colours
-        (c,) colour number of each cluster in `palette`.
-    usual
-        Rows of a spot drawn at full strength.
-    lit
-        (4^bits,) rows of a set in each spot, if one is selected; the others are drawn faintly.
-    whole
-        The tile is the whole map, so that dense places can have a soft edge.
-    dot
-        Diameter of a spot's dot in pixels, if larger than the spot.
+    A spot of `usual` rows has full strength. If a set is selected, `lit` are its rows in each spot,
+    (4^bits,), and the others are drawn faintly. In the `whole` map dense places have a soft edge.
+    `dot` is the diameter of a spot's dot in pixels, if larger than the spot.
     """
     filled = np.flatnonzero(found.counts)  # most spots are empty, and every click draws them
     strength = _strength(found.counts[filled], usual)
@@ -224,8 +204,8 @@ def _over_halo(dots: NDArray[np.uint8], pixels: NDArray[np.uint8], dot: int) -> 
     fade = np.minimum(inward, 1)  # the map ends there, but no halo ends in a line
     halo = _HALO * np.minimum(glow / np.quantile(glow[glow > 1e-4], 0.9), 1) * fade * fade[:, None]
     halo = halo.repeat(scale, 0)
-    under = halo.repeat(scale, 1) * (1 - dots[..., 3] / 255.0)
     above = dots[..., 3] / 255.0
+    under = halo.repeat(scale, 1) * (1 - above)
     total = np.maximum(above + under, 1e-9)
     mixed = (dots[..., :3] * above[..., None] + shade * under[..., None]) / total[..., None]
     return np.rint(np.dstack([mixed, 255 * np.minimum(total, 1)])).astype(np.uint8)

@@ -21,7 +21,6 @@ from shoal.stages.method_result import Found
 MOST_ROWS = 500
 _MOST_THUMBS = 100
 _MEAN_ROWS = 300
-_NEAREST = 24
 _MOST_CORNERS = 2000
 FOREVER = {"cache-control": "private, max-age=31536000, immutable"}
 
@@ -124,15 +123,6 @@ def choose(explorer: Explorer, params: Params) -> dict[str, Any]:
     }
 
 
-def _check_where(explorer: Explorer, where: Any, k: int | None) -> None:
-    if not where:
-        return
-    good = isinstance(where, list) and len(where) <= 50
-    if not good or not all(isinstance(condition, dict) for condition in where):
-        raise InputError("where: give a list of at most 50 conditions")
-    beside_cut(explorer, explorer.cut(k)).mask(where)
-
-
 def metadata(explorer: Explorer, params: Params) -> dict[str, Any]:
     """Return the columns that rows can be filtered by, with counts for all rows and for a set.
 
@@ -146,6 +136,15 @@ def metadata(explorer: Explorer, params: Params) -> dict[str, Any]:
         rows = explorer.atlas.rows[explorer.chosen(name).positions.all()].astype(np.int64)
     share = explorer.facets.share
     return {"columns": known.facets(rows), "joined": known.joined, "share": share}
+
+
+def _check_where(explorer: Explorer, where: Any, k: int | None) -> None:
+    if not where:
+        return
+    good = isinstance(where, list) and len(where) <= 50
+    if not good or not all(isinstance(condition, dict) for condition in where):
+        raise InputError("where: give a list of at most 50 conditions")
+    beside_cut(explorer, explorer.cut(k)).mask(where)
 
 
 def _check_area(explorer: Explorer, area: Any) -> None:
@@ -209,7 +208,7 @@ def row(explorer: Explorer, params: Params) -> dict[str, Any]:
     """Return everything known about one row."""
     k = params.k(explorer)
     number = params.whole("row", 0, explorer.atlas.n_rows - 1)
-    return row_facts(explorer, number, k, _NEAREST)
+    return row_facts(explorer, number, k)
 
 
 def quarantine(explorer: Explorer, params: Params) -> dict[str, Any]:
