@@ -2,9 +2,9 @@
 
 import { html } from "./vendor/htm-preact-3.1.1.js";
 import { post } from "./api.js";
-import { Icon } from "./icons.js";
 import { accept, suggestion } from "./suggestions.js";
-import { count, edit, images, pickedCount, say, set, stand, state, complain, useStore } from "./store.js";
+import { count, edit, images, nonePicked, openExport, pickedCount, say, set, stand, state, complain, useStore } from "./store.js";
+import { IconButton } from "./widgets.js";
 
 /** Open a dialog that is about what edits stand on. @param {Record<string, any>} dialog */
 export async function ask(dialog) {
@@ -87,7 +87,7 @@ export function PickedActions() {
     ${!pickedAll && n < scope.rows && html`<button class="link" onClick=${() => set({ picked: new Set(), pickedAll: true })}>all ${count(scope.rows)}</button>`}
     <span class="grow" />
     ${!state.run.read_only && html`<button class="main" onClick=${act.move} title="Move (m)">Move …</button>`}
-    <button onClick=${() => set({ dialog: { kind: "export" } })}>Export …</button>
-    <button class="icon" aria-label="Select none" title="Select none (Esc)" onClick=${() => set({ picked: new Set(), pickedAll: false })}><${Icon} name="close" /></button>
+    <button onClick=${openExport}>Export …</button>
+    <${IconButton} icon="close" name="Select none" title="Select none (Esc)" onClick=${() => set(nonePicked())} />
   </div>`;
 }

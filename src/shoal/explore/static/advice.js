@@ -1,8 +1,8 @@
 // First steps: two sentences about the fit, with the numbers of clusters that they name.
 
 import { html, useState } from "./vendor/htm-preact-3.1.1.js";
-import { Icon } from "./icons.js";
 import { complain, loadClusters, useStore } from "./store.js";
+import { IconButton } from "./widgets.js";
 
 const GREETED = "shoal-greeted";
 
@@ -33,6 +33,6 @@ export function Advice() {
       ${!met && html`<p class="greeting">Look through the clusters, ${run.read_only ? "and " : html`name them<span class="keys-too"> (<kbd>l</kbd>)</span>,
         answer${" "}<b>Review</b><span class="keys-too"> (<kbd>w</kbd>)</span>, then `}export the result: <b>Export</b><span class="keys-too"> (<kbd>e</kbd>)</span>.<span class="keys-too"> <kbd>?</kbd> shows all keys.</span></p>`}
     </div>
-    <button class="icon" aria-label="Dismiss this advice" title="Dismiss this advice" onClick=${close}><${Icon} name="close" /></button>
+    <${IconButton} icon="close" name="Dismiss this advice" onClick=${close} />
   </section>`;
 }

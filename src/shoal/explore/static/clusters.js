@@ -7,6 +7,7 @@ import { Slider } from "./slider.js";
 import { AcceptAll, Suggested } from "./suggestions.js";
 import { inStrips } from "./thumbs.js";
 import { Tree } from "./tree.js";
+import { Switch, Thumb, toggled, useResize } from "./widgets.js";
 
 /** Whether one part of the page is shown at a time: who chooses a cluster wants to see its images. */
 const narrow = () => matchMedia("(max-width: 720px)").matches;
@@ -44,10 +45,7 @@ export function Clusters() {
       <select aria-label="Sort clusters by" disabled=${treed} title=${treed ? "The tree has its own order" : ""} value=${sort} onChange=${(e) => set({ sort: e.target.value })}>
         ${Object.entries(SORTS).map(([name, [said]]) => html`<option key=${name} value=${name}>${said}</option>`)}
       </select>
-      <div class="switch" role="group" aria-label="Show clusters as">
-        ${["cards", "tree"].map((name) => html`<button key=${name} aria-pressed=${listing === name} class=${listing === name ? "on" : ""}
-          onClick=${() => set({ listing: name })}>${name[0].toUpperCase()}${name.slice(1)}</button>`)}
-      </div>
+      <${Switch} name="Show clusters as" options=${[["cards", "Cards"], ["tree", "Tree"]]} value=${listing} onChoose=${(/** @type {string} */ name) => set({ listing: name })} />
     </div>
     ${treed ? html`<${Tree} />` : shown.length ? html`<${Cards} clusters=${shown} />` : html`<p class="empty scroll">No cluster with this name.</p>`}
     <footer class="foot">
@@ -74,11 +72,7 @@ function Cards({ clusters }) {
     setRange([Math.floor(scrollTop / HEIGHT) - 4, Math.ceil((scrollTop + clientHeight) / HEIGHT) + 4]);
   };
   useLayoutEffect(look, [clusters.length]);
-  useEffect(() => {
-    const watch = new ResizeObserver(look);
-    watch.observe(box.current);
-    return () => watch.disconnect();
-  }, []);
+  useResize(box, look);
   const anchor = useRef(0);
   const upTo = (/** @type {number} */ at) => {
     const [a, b] = [Math.min(anchor.current, at), Math.max(anchor.current, at)];
@@ -92,7 +86,7 @@ function Cards({ clusters }) {
       return;
     }
     anchor.current = at;
-    if (event.ctrlKey || event.metaKey) select(selected.includes(id) ? selected.filter((s) => s !== id) : [...selected, id]);
+    if (event.ctrlKey || event.metaKey) select(toggled(selected, id));
     else {
       const again = selected.length === 1 && selected[0] === id;
       select(again && !narrow() ? [] : [id]);
@@ -134,7 +128,7 @@ function Card({ cluster: c, at, of, most, within, on, focused, style, onChoose }
   return html`<div id=${`cluster-${c.id}`} role="option" aria-selected=${on} aria-setsize=${of} aria-posinset=${at + 1}
       ...${draggedCluster(c.id)} ...${dropTarget(c.id)} class=${`card ${on ? "on" : ""} ${focused ? "focused" : ""} ${c.mark === "junk" ? "junk" : ""}`}
       style=${{ top: `${at * HEIGHT + MARGIN}px`, "--c": colour(c.id) }} onClick=${(e) => onChoose(at, e)}>
-    ${style && c.medoid !== null ? html`<span class="thumb" style=${{ ...style, width: "48px", height: "48px" }} aria-hidden="true" />`
+    ${style && c.medoid !== null ? html`<${Thumb} style=${style} size=${48} />`
       : html`<span class="swatch" aria-hidden="true" />`}
     <span class="words">
       <span class="name" title=${label(c.id)}>${label(c.id)}<${Suggested} id=${c.id} /></span>

@@ -1,8 +1,8 @@
 // Columns of a table: two against each other, coloured by cluster, and one of them by cluster.
 
-import { html, useEffect, useLayoutEffect, useRef, useState } from "./vendor/htm-preact-3.1.1.js";
-import { get } from "./api.js";
-import { colour, complain, count, label, select, set, state, useStore } from "./store.js";
+import { html, useLayoutEffect, useRef, useState } from "./vendor/htm-preact-3.1.1.js";
+import { colour, count, label, select, set, state, useStore } from "./store.js";
+import { Choice, bars, useAnswer } from "./widgets.js";
 
 const WIDE = 400;
 const TALL = 300;
@@ -15,15 +15,9 @@ export function Columns() {
   const names = state.run.columns;
   const [x, setX] = useState(null); // the server chooses two of numbers
   const [y, setY] = useState(null);
-  const [found, setFound] = useState(null);
-  useEffect(() => {
-    const stop = new AbortController();
-    get("columns", { x, y, k }, stop.signal).then(setFound, complain);
-    return () => stop.abort();
-  }, [x, y, k, data]);
-  const field = (said, value, change) => html`<label class="field"><span>${said}</span><select value=${value} onChange=${(e) => change(Number(e.target.value))}>
-    ${names.map((name, at) => html`<option key=${at} value=${at}>${name}</option>`)}</select></label>`;
-  return html`${field("Across", x ?? found?.x, setX)}${field("Up", y ?? found?.y, setY)}
+  const found = useAnswer("columns", { x, y, k }, [data]);
+  const axis = (name, value, change) => html`<${Choice} name=${name} value=${value} options=${names.map((column, at) => [at, column])} onChoose=${(at) => change(Number(at))} />`;
+  return html`${axis("Across", x ?? found?.x, setX)}${axis("Up", y ?? found?.y, setY)}
     ${!found ? html`<p class="soft" role="status">Reading …</p>` : html`<${Scatter} found=${found} selected=${selected} />
       <h3>${names[found.x]} by cluster</h3><${Spread} spread=${found.spread} labels=${found.labels[0]} />
       ${found.rows < state.run.rows - state.run.quarantined && html`<p class="soft">From ${count(found.rows)} rows of all parts.</p>`}`}`;
@@ -83,13 +77,8 @@ function Scatter({ found, selected }) {
 /** A line for each cluster: how its rows are spread along a column. */
 function Spread({ spread, labels }) {
   const clusters = [...(state.data?.clusters ?? [])].filter((c) => spread.bins[c.id]).sort((a, b) => b.rows - a.rows).slice(0, LISTED);
-  const bars = (/** @type {number[]} */ counts) => {
-    const most = Math.max(1, ...counts);
-    const wide = 200 / counts.length;
-    return counts.map((n, at) => `M${at * wide} 26v${(-24 * n) / most}h${wide * 0.86}V26z`).join("");
-  };
   return html`<ul class="spread">${clusters.map((c) => html`<li key=${c.id}><button class="link" onClick=${() => select([c.id])}>${label(c.id)}</button>
-      <svg viewBox="0 0 200 26" preserveAspectRatio="none" aria-hidden="true" style=${{ "--c": colour(c.id) }}><path class="floor" d="M0 26H200" /><path d=${bars(spread.bins[c.id])} /></svg>
+      <svg viewBox="0 0 200 26" preserveAspectRatio="none" aria-hidden="true" style=${{ "--c": colour(c.id) }}><path class="floor" d="M0 26H200" /><path d=${bars(spread.bins[c.id], Math.max(1, ...spread.bins[c.id]), 200, 26)} /></svg>
       <span class="soft">${labels ? labels[spread.bins[c.id].indexOf(Math.max(...spread.bins[c.id]))] : spread.median[c.id]}</span></li>`)}
     <li class="soft"><span /><span class="ends">${labels ? html`<span>${labels[0]}</span><span>${labels[labels.length - 1]}</span>` : html`<span>${spread.low}</span><span>${spread.high}</span>`}</span><span>${labels ? "mostly" : "median"}</span></li></ul>`;
 }

@@ -1,9 +1,9 @@
 // What became of the clusters between two cuts, or an earlier run and this one.
 
-import { html, useEffect, useState } from "./vendor/htm-preact-3.1.1.js";
-import { get } from "./api.js";
+import { html, useState } from "./vendor/htm-preact-3.1.1.js";
 import { Flow } from "./flow.js";
 import { complain, count, images, loadClusters, plural, select, state, useStore } from "./store.js";
+import { Choice, useAnswer } from "./widgets.js";
 
 export function Compare() {
   const data = /** @type {import('./store.js').Clustering} */ (useStore((s) => s.data));
@@ -12,15 +12,9 @@ export function Compare() {
   const others = run.other ? [["other", `the run ${run.other}`]] : [];
   const [before, setBefore] = useState(run.other ? "other" : String(data.base));
   const [after, setAfter] = useState(data.edited || run.other ? "edited" : String(run.layers.find((l) => l.k > data.base)?.k ?? run.layers[0].k));
-  const [found, setFound] = useState(null);
-  useEffect(() => {
-    const stop = new AbortController();
-    setFound(null);
-    get("compare", { before, after }, stop.signal).then(setFound, complain);
-    return () => stop.abort();
-  }, [before, after, data]);
-  const field = (said, value, change, all) => html`<label class="field"><span>${said}</span><select value=${value} onChange=${(e) => change(e.target.value)}>${all.map(([name, text]) => html`<option key=${name} value=${name}>${text}</option>`)}</select></label>`;
-  return html`${field("Before", before, setBefore, [...others, ...choices])}${field("After", after, setAfter, choices)}
+  const found = useAnswer("compare", { before, after }, [data], { clear: true });
+  return html`<${Choice} name="Before" value=${before} options=${[...others, ...choices]} onChoose=${setBefore} />
+    <${Choice} name="After" value=${after} options=${choices} onChoose=${setAfter} />
     ${found ? html`<${Found} found=${found} />` : html`<p class="soft" role="status">Comparing …</p>`}`;
 }
 

@@ -2,12 +2,12 @@
 
 import { html, useEffect, useLayoutEffect, useRef, useState } from "./vendor/htm-preact-3.1.1.js";
 import { address } from "./api.js";
-import { colour, complain, factsOf, label, select, set, state, sureness, useStore } from "./store.js";
+import { colour, complain, factsOf, label, openExport, select, set, state, sureness, useStore } from "./store.js";
 import { Profile, Tiles, loadProfiles, usualValues, valuesOf } from "./thumbs.js";
-import { Icon } from "./icons.js";
 import { act, junk, take } from "./actions.js";
 import { look } from "./search.js";
 import { shownList } from "./gallery.js";
+import { ClusterChip, IconButton } from "./widgets.js";
 
 export function Detail() {
   const [row, k, data] = useStore((s) => [s.open, s.k, s.data]);
@@ -43,10 +43,10 @@ export function Detail() {
   return html`<section class="detail" aria-label="Image" tabindex="-1" ref=${box} onKeyDown=${onKey}>
     <header>
       <h2 title=${shown?.name ?? `Row ${row}`}>${shown?.name ?? `Row ${row}`}</h2>
-      <button class="icon" title="Previous image (←)" aria-label="Previous image" onClick=${() => shownList.move(-1)}><${Icon} name="left" /></button>
-      <button class="icon" title="Next image (→)" aria-label="Next image" onClick=${() => shownList.move(1)}><${Icon} name="right" /></button>
-      <button class="icon" title="Full screen (f)" aria-label="Full screen" onClick=${full}><${Icon} name="full" /></button>
-      <button class="icon" title="Close (Esc)" aria-label="Close the image" onClick=${() => set({ open: null })}><${Icon} name="close" /></button>
+      <${IconButton} icon="left" name="Previous image" title="Previous image (←)" onClick=${() => shownList.move(-1)} />
+      <${IconButton} icon="right" name="Next image" title="Next image (→)" onClick=${() => shownList.move(1)} />
+      <${IconButton} icon="full" name="Full screen" title="Full screen (f)" onClick=${full} />
+      <${IconButton} icon="close" name="Close the image" title="Close (Esc)" onClick=${() => set({ open: null })} />
     </header>
     ${shown && !shown.quarantined && html`<${Handle} row=${row} name=${shown.name} />`}
     <div class="detail-body">
@@ -75,14 +75,14 @@ function Handle({ row, name }) {
     ${!run.read_only && html`<button onClick=${act.move} title="Move to another or a new cluster (m)">Move …</button>
       <button onClick=${() => junk(row)} title="Move to the junk cluster">Junk</button>`}
     ${run.thumb && run.kind === "images" && html`<button onClick=${alike} title="Search all images for similar ones">Find similar</button>`}
-    <button onClick=${() => { take(row); set({ dialog: { kind: "export" } }); }} title="Export it (e)">Export …</button>
+    <button onClick=${() => { take(row); openExport(); }} title="Export it (e)">Export …</button>
   </div>`;
 }
 
 function Facts({ facts }) {
   return html`<div class="facts-of">
     <dl>
-      <dt>Cluster</dt><dd><button class="chip" style=${{ "--c": colour(facts.cluster) }} onClick=${() => select([facts.cluster])}><span class="dot" aria-hidden="true" />${label(facts.cluster)}</button>
+      <dt>Cluster</dt><dd><${ClusterChip} id=${facts.cluster} />
         ${facts.moved && html`<span class="tag">moved by hand</span>`}</dd>
       <dt>Confidence</dt><dd>${facts.confidence === null ? "–" : html`${facts.confidence.toFixed(2)}, <b>${sureness(facts.confidence)}</b>`}${facts.outlier ? html` <span class="tag">outlier</span>` : ""}</dd>
       <dt>Row</dt><dd>${facts.row}</dd>

@@ -1,13 +1,12 @@
 // Questions before an edit: who merges into whom, into how many parts, under which name.
 
-import { html, useEffect, useLayoutEffect, useRef, useState } from "./vendor/htm-preact-3.1.1.js";
-import { get } from "./api.js";
-import { colour, complain, count, edit, editedCount, images, label, pickedSet, plural, set, state, tagsOf, untagged, useStore } from "./store.js";
-import { Tiles, inStrips } from "./thumbs.js";
+import { html, useLayoutEffect, useRef, useState } from "./vendor/htm-preact-3.1.1.js";
+import { colour, complain, count, edit, editedCount, images, label, nonePicked, pickedSet, plural, set, state, tagsOf, untagged, useStore } from "./store.js";
+import { CrossableTiles, inStrips } from "./thumbs.js";
 import { ExportDialog } from "./exports.js";
 import { Split } from "./split.js";
 import { suggestion } from "./suggestions.js";
-import { Icon } from "./icons.js";
+import { IconButton, Thumb, toggled, useAnswer } from "./widgets.js";
 
 export const close = () => set({ dialog: null });
 
@@ -33,7 +32,7 @@ export function Window({ title, wide = false, onSubmit, children }) {
   return html`<dialog ref=${box} class=${wide ? "wide" : ""} aria-label=${title} onCancel=${(e) => { e.preventDefault(); close(); }} onClose=${close}
       onClick=${(e) => { if (e.target === box.current) close(); }}>
     <form onSubmit=${(e) => { e.preventDefault(); onSubmit?.(); }}>
-      <header><h2>${title}</h2><button type="button" class="icon" aria-label="Close" onClick=${close}><${Icon} name="close" /></button></header>
+      <header><h2>${title}</h2><${IconButton} icon="close" name="Close" onClick=${close} /></header>
       ${children}
     </form>
   </dialog>`;
@@ -67,10 +66,10 @@ function Merge({ clusters, into, why }) {
       const on = staged.includes(id);
       return html`<li key=${id} class=${`${id === stays ? "stays" : ""} ${on ? "" : "off"}`} style=${{ "--c": colour(id) }}>
         <label><input type="radio" name="stays" checked=${id === stays} disabled=${!on} onChange=${() => setStays(id)} autofocus=${id === stays} />
-          ${style && html`<span class="thumb" style=${{ ...style(at), width: "56px", height: "56px" }} aria-hidden="true" />`}
+          ${style && html`<${Thumb} style=${style(at)} size=${56} />`}
           <span class="words"><b>${label(id)}</b><span class="soft">${images(rows(id))}</span></span></label>
         <span class="fate">${!on ? "left out" : id === stays ? "stays" : html`→ ${label(stays)}`}</span>
-        ${known.length > 2 && id !== stays && html`<button type="button" class="link" onClick=${() => setStaged(on ? staged.filter((s) => s !== id) : [...staged, id])}>${on ? "leave out" : "include"}</button>`}
+        ${known.length > 2 && id !== stays && html`<button type="button" class="link" onClick=${() => setStaged(toggled(staged, id))}>${on ? "leave out" : "include"}</button>`}
       </li>`;
     })}</ul>
     <label class="field"><span>Name of the merged cluster</span><input value=${name ?? named} placeholder=${`Cluster ${stays}`} maxlength="200" onInput=${(e) => setName(e.target.value)} /></label>
@@ -106,7 +105,7 @@ function Note({ cluster }) {
 }
 
 /** Move images to another cluster, or out into a new one: those picked or shown, or those of a set. */
-function Move({ of = pickedSet, count: given = null, then = () => set({ picked: new Set(), pickedAll: false }) }) {
+function Move({ of = pickedSet, count: given = null, then = () => set(nonePicked()) }) {
   const [name, setName] = useState("");
   const all = [...state.byId.values()];
   const words = name.trim().toLowerCase();
@@ -129,7 +128,7 @@ function Move({ of = pickedSet, count: given = null, then = () => set({ picked: 
   return html`<${Window} title=${n === null ? "Move images" : `Move ${images(n)}`} onSubmit=${submit}>
     <label class="field"><span>To</span><input value=${name} placeholder="Name of a cluster, or of a new one" maxlength="200" autofocus onInput=${(e) => setName(e.target.value)} /></label>
     <ul class="targets" aria-label="Clusters">${shown.map((c, at) => html`<li key=${c.id}><button type="button" disabled=${c.locked} style=${{ "--c": colour(c.id) }} onClick=${() => send({ to: c.id })}>
-      ${style ? html`<span class="thumb" style=${{ ...style(at), width: "40px", height: "40px" }} aria-hidden="true" />` : html`<span class="dot" />`}
+      ${style ? html`<${Thumb} style=${style(at)} size=${40} />` : html`<span class="dot" />`}
       <span>${label(c.id)}</span><span class="soft">${count(c.rows)}</span></button></li>`)}</ul>
     <${Buttons} main=${exact ? `Move to ${label(exact.id)}` : name.trim() ? `Move to new cluster “${name.trim().slice(0, 30)}”` : "Move to a new cluster"} />
   </${Window}>`;
@@ -141,7 +140,6 @@ function Tag({ clusters }) {
   const known = [...new Set([...state.byId.values()].flatMap((c) => tagsOf(c.note)))].sort();
   const [chosen, setChosen] = useState(known.filter((tag) => clusters.every((/** @type {number} */ id) => tagsOf(notes(id)).includes(tag))));
   const [added, setAdded] = useState("");
-  const flip = (/** @type {string} */ tag) => setChosen(chosen.includes(tag) ? chosen.filter((t) => t !== tag) : [...chosen, tag]);
   const submit = async () => {
     close();
     const tags = [...new Set([...chosen, ...tagsOf(added.split(/[\s,]+/).filter(Boolean).map((word) => `#${word.replace(/^#+/, "")}`).join(" "))])];
@@ -152,7 +150,7 @@ function Tag({ clusters }) {
   };
   return html`<${Window} title=${clusters.length === 1 ? `Tag ${label(clusters[0])}` : `Tag ${plural(clusters.length, "cluster")}`} onSubmit=${submit}>
     <label class="field"><span>New tags</span><input value=${added} placeholder="blurred, ask-anna" maxlength="200" autofocus onInput=${(e) => setAdded(e.target.value)} /></label>
-    ${known.length > 0 && html`<div class="chips" role="group" aria-label="Tags">${known.map((tag) => html`<button type="button" key=${tag} class=${`chip ${chosen.includes(tag) ? "on" : ""}`} aria-pressed=${chosen.includes(tag)} onClick=${() => flip(tag)}>#${tag}</button>`)}</div>`}
+    ${known.length > 0 && html`<div class="chips" role="group" aria-label="Tags">${known.map((tag) => html`<button type="button" key=${tag} class=${`chip ${chosen.includes(tag) ? "on" : ""}`} aria-pressed=${chosen.includes(tag)} onClick=${() => setChosen(toggled(chosen, tag))}>#${tag}</button>`)}</div>`}
     <p class="hint">Tags are stored in a cluster's note; “Find a cluster” finds them.</p>
     <${Buttons} main="Tag" />
   </${Window}>`;
@@ -174,16 +172,11 @@ function Conflict({ message }) {
 
 /** Twenty images at random: which do not belong? */
 function Quiz({ cluster }) {
-  const [rows, setRows] = useState(/** @type {any[]} */ ([]));
-  const [wrong, setWrong] = useState(new Set());
-  const [before, setBefore] = useState(null);
-  useEffect(() => {
-    get("quiz", { cluster, seed: Math.floor(Math.random() * 1e9) }).then((found) => {
-      setRows(found.rows);
-      setBefore(found.before);
-    }, complain);
-  }, [cluster]);
-  const flip = (row) => setWrong((old) => { const now = new Set(old); now.has(row) ? now.delete(row) : now.add(row); return now; });
+  const [seed] = useState(() => Math.floor(Math.random() * 1e9));
+  const [wrong, setWrong] = useState(/** @type {Set<number>} */ (new Set()));
+  const found = useAnswer("quiz", { cluster, seed });
+  const rows = /** @type {any[]} */ (found?.rows ?? []);
+  const before = found?.before;
   const submit = async () => {
     close();
     const numbers = rows.map((r) => r.row);
@@ -193,8 +186,7 @@ function Quiz({ cluster }) {
   return html`<${Window} title=${`Quiz on ${label(cluster)}`} wide=${true} onSubmit=${submit}>
     <p>${rows.length} images of it at random. Click those that do not belong.
       ${before && html`<span class="soft"> The last quiz found ${before.wrong} of ${before.right + before.wrong} wrong${before.stale ? ", before it was changed" : ""}.</span>`}</p>
-    <div class="quiz">${rows.map((r) => html`<div key=${r.row} class=${wrong.has(r.row) ? "asked wrong" : "asked"}>
-      <${Tiles} rows=${[r]} shown=${84} onOpen=${flip} /><span class="cross" aria-hidden="true">✕</span></div>`)}</div>
+    <div class="quiz"><${CrossableTiles} rows=${rows} crossed=${wrong} shown=${84} mark="✕" onCross=${setWrong} /></div>
     ${rows.length > 0 && html`<p aria-live="polite"><b>${wrong.size} of ${rows.length} wrong</b>: an error rate of ${Math.round((100 * wrong.size) / rows.length)} % (95 % confidence interval: ${Math.round(100 * low)} to ${Math.round(100 * high)} %).</p>`}
     <${Buttons} main="Save the answers" disabled=${!rows.length} />
   </${Window}>`;

@@ -2,8 +2,8 @@
 
 import { html, useState } from "./vendor/htm-preact-3.1.1.js";
 import { address } from "./api.js";
-import { complain, editedCount, images, orderNow, pickedSet, set, state, useStore } from "./store.js";
-import { Window } from "./dialogs.js";
+import { complain, editedCount, images, orderNow, pickedSet, state, useStore } from "./store.js";
+import { Buttons, Window, close } from "./dialogs.js";
 
 const PROGRAMS = { coco: "COCO", huggingface: "Hugging Face datasets", "label-studio": "Label Studio", fiftyone: "FiftyOne" };
 const FORMS = [
@@ -21,7 +21,7 @@ export function ExportDialog() {
   const [program, setProgram] = useState("coco");
   const n = useStore(editedCount);
   const submit = async () => {
-    set({ dialog: null });
+    close();
     try {
       const chosen = await pickedSet();
       const order = orderNow(state);
@@ -38,6 +38,6 @@ export function ExportDialog() {
     <fieldset class="forms"><legend class="sr">Form</legend>${forms.map(([name, said, what]) => html`<label key=${name}><input type="radio" name="form" checked=${form === name} onChange=${() => setForm(name)} />
       <span><b>${said}</b><br /><span class="soft">${what}</span>
         ${name === "dataset" && form === name && html`<br /><select aria-label="Which program" value=${program} onChange=${(e) => setProgram(e.target.value)}>${Object.entries(PROGRAMS).map(([as, called]) => html`<option key=${as} value=${as}>${called}</option>`)}</select>`}</span></label>`)}</fieldset>
-    <div class="buttons"><span class="grow" /><button type="button" onClick=${() => set({ dialog: null })}>Cancel</button><button class="main" type="submit">Export</button></div>
+    <${Buttons} main="Export" />
   </${Window}>`;
 }

@@ -1,12 +1,12 @@
 // Filters by columns that are known beside the images.
 
-import { html, useEffect, useState } from "./vendor/htm-preact-3.1.1.js";
-import { get } from "./api.js";
-import { complain, count, filterBy, state, useStore } from "./store.js";
+import { html, useState } from "./vendor/htm-preact-3.1.1.js";
+import { count, filterBy, state, useStore } from "./store.js";
+import { bars, toggled, useAnswer } from "./widgets.js";
 
 /** A condition in words. @param {any} w */
-export function saidFilter(w) {
-  if (w.not) return `not ${saidFilter({ ...w, not: false })}`;
+export function filterText(w) {
+  if (w.not) return `not ${filterText({ ...w, not: false })}`;
   if (w.in) return `${w.column}: ${w.in.map((/** @type {any} */ v) => v ?? "missing").join(", ")}`;
   if (w.has) return `${w.column} contains “${w.has}”`;
   return `${w.column} ${w.from ?? "…"} to ${w.to ?? "…"}`;
@@ -20,17 +20,8 @@ function put(column, condition) {
 
 export function Filter() {
   const [where, scope, data] = useStore((s) => [s.where, s.scope, s.data]);
-  const [found, setFound] = useState(null);
-  useEffect(() => {
-    const stop = new AbortController();
-    let timer = 0;
-    const look = () => get("metadata", { set: scope.set, k: state.k }, stop.signal).then((answer) => {
-      setFound(answer);
-      if (answer.share < 1) timer = setTimeout(look, 1500); // headers of images are still being read
-    }, complain);
-    look();
-    return () => { clearTimeout(timer); stop.abort(); };
-  }, [scope, data]);
+  const again = (/** @type {any} */ answer) => answer.share < 1 && 1500; // headers of images are still being read
+  const found = useAnswer("metadata", { set: scope.set, k: state.k }, [scope, data], { again });
   if (!found) return html`<p class="soft" role="status">Counting …</p>`;
   return html`<p class="soft">${found.joined}. Each value is counted in what is shown, and in all.</p>
     ${found.share < 1 && html`<p class="soft" role="status">Reading dates, cameras, sizes and brightness: ${Math.floor(100 * found.share)} %</p>`}
@@ -47,8 +38,7 @@ function Category({ c, now }) {
   const values = [...c.values, ...(c.missing.rows ? [{ value: null, ...c.missing }] : [])];
   const most = Math.max(1, ...values.map((v) => v.rows));
   const flip = (value) => {
-    const chosen = now?.in ?? [];
-    const next = chosen.includes(value) ? chosen.filter((v) => v !== value) : [...chosen, value];
+    const next = toggled(now?.in ?? [], value);
     put(c.column, next.length ? { in: next } : null);
   };
   return html`<ul class="values-of">${values.slice(0, all ? 100 : 8).map((v) => html`<li key=${v.value}><label>
@@ -61,21 +51,21 @@ function Category({ c, now }) {
 
 function Range({ c, now }) {
   const most = Math.max(1, ...c.bins);
-  const wide = 100 / c.bins.length;
-  const bars = (counts) => counts.map((n, at) => `M${at * wide} 40v${-(38 * n) / most}h${wide * 0.85}V40z`).join("");
   const change = (name) => (event) => {
     const text = event.target.value.trim();
     const next = { from: now?.from ?? null, to: now?.to ?? null, [name]: text === "" || !Number.isFinite(Number(text)) ? null : Number(text) };
     put(c.column, next.from === null && next.to === null ? null : next);
   };
   return html`<svg class="histogram" viewBox="0 0 100 40" preserveAspectRatio="none" role="img" aria-label=${`${c.column} from ${c.low} to ${c.high}`}>
-    <path class="all" d=${bars(c.bins)} /><path d=${bars(c.here)} /></svg>
+    <path class="all" d=${bars(c.bins, most, 100, 40)} /><path d=${bars(c.here, most, 100, 40)} /></svg>
     <div class="bar"><label class="field"><span>from</span><input aria-label=${`${c.column} from`} type="number" step="any" placeholder=${c.low} value=${now?.from ?? ""} onChange=${change("from")} /></label>
       <label class="field"><span>to</span><input aria-label=${`${c.column} to`} type="number" step="any" placeholder=${c.high} value=${now?.to ?? ""} onChange=${change("to")} /></label></div>
-    ${c.missing.rows > 0 && html`<p class="soft">${count(c.missing.here)} of ${count(c.missing.rows)} missing</p>`}`;
+    ${missing(c)}`;
 }
+
+const missing = ({ missing: { here, rows } }) => rows > 0 && html`<p class="soft">${count(here)} of ${count(rows)} missing</p>`;
 
 function Text({ c, now }) {
   return html`<label class="field"><span>contains</span><input value=${now?.has ?? ""} onChange=${(e) => put(c.column, e.target.value.trim() ? { has: e.target.value.trim() } : null)} /></label>
-    ${c.missing.rows > 0 && html`<p class="soft">${count(c.missing.here)} of ${count(c.missing.rows)} missing</p>`}`;
+    ${missing(c)}`;
 }

@@ -3,6 +3,7 @@
 import { html } from "./vendor/htm-preact-3.1.1.js";
 import { images } from "./store.js";
 import { inStrips } from "./thumbs.js";
+import { Thumb } from "./widgets.js";
 
 const WIDE = 350;
 const SIDE = 122; // pixels for names and pictures on either side
@@ -52,7 +53,7 @@ export function Flow({ before, after, flows, onChoose }) {
   });
   const end = (/** @type {End} */ e, /** @type {any} */ place, /** @type {boolean} */ now, /** @type {any} */ style) => {
     const face = style && e.face !== null && place.tall >= FACE - 4;
-    const inner = html`${face && html`<span class="thumb" style=${{ ...style, width: `${FACE}px`, height: `${FACE}px` }} />`}<span>${e.name}</span>`;
+    const inner = html`${face && html`<${Thumb} style=${style} size=${FACE} />`}<span>${e.name}</span>`;
     const at = { top: `${place.y + place.tall / 2 - FACE / 2}px`, height: `${FACE}px`, [now ? "left" : "right"]: `${WIDE - SIDE + 4}px` };
     return now ? html`<button key=${`r${e.id}`} class="end" style=${at} title=${`Show ${e.name}, ${images(e.rows)}`} onClick=${() => onChoose(e.id)}>${inner}</button>`
       : html`<span key=${`l${e.id}`} class="end before" style=${at} title=${`${e.name}, ${images(e.rows)}`}>${inner}</span>`;

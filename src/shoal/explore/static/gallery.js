@@ -2,14 +2,15 @@
 
 import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from "./vendor/htm-preact-3.1.1.js";
 import { Refused, address, get } from "./api.js";
-import { colour, complain, count, images, label, orderNow, orders, filterBy, refreshScope, say, select, set, state, useStore, wanted } from "./store.js";
+import { colour, complain, count, images, label, orderNow, orders, filterBy, refreshScope, say, select, set, state, togglePanel, useStore, wanted } from "./store.js";
 import { STRIP, Numbers, loadProfiles, rowSize, strip, tileStyle } from "./thumbs.js";
 import { Actions, PickedActions } from "./actions.js";
 import { Badge } from "./clusters.js";
 import { draggedRow } from "./drag.js";
-import { saidFilter } from "./filter.js";
+import { filterText } from "./filter.js";
 import { Icon } from "./icons.js";
 import { Overview } from "./overview.js";
+import { ClusterChip, IconButton, Thumb, useResize } from "./widgets.js";
 
 const TALLEST = 8_000_000; // pixels that every browser can scroll
 const GAP = 4;
@@ -137,15 +138,14 @@ function Head() {
       ${one && one.separation !== null && html`<${Badge} cluster=${one} full=${true} />`}
       ${one && one.outliers > 0 && html`<span class="soft">${count(one.outliers)} outlier${one.outliers === 1 ? "" : "s"}</span>`}
       <span class="grow" />
-      <button class=${where.length ? "on" : ""} onClick=${() => set({ panel: state.panel === "filter" ? null : "filter" })} title="Show only rows that fit (i)">Filter</button>
+      <button class=${where.length ? "on" : ""} onClick=${() => togglePanel("filter")} title="Show only rows that fit (i)">Filter</button>
       ${state.run.thumb && known && scope.set && html`<img class=${`mean ${state.run.thumb.small ? "pixelated" : ""}`} src=${address("mean", { set: scope.set, v: data?.rows_name })}
         alt=${`Mean of ${title}`} title="The mean image" />`}
-      ${(selected.length > 0 || area) && html`<button class="icon" title="Show all (Esc)" aria-label="Show all" onClick=${() => select([])}><${Icon} name="close" /></button>`}
+      ${(selected.length > 0 || area) && html`<${IconButton} icon="close" name="Show all" title="Show all (Esc)" onClick=${() => select([])} />`}
     </div>
     ${one?.note && html`<p class="note-text">${one.note}</p>`}
-    ${where.length > 0 && html`<div class="chips" aria-label="Filters">${where.map((w, at) => html`<button class="chip" key=${at} title="Remove this filter" onClick=${() => filterBy(where.filter((_, i) => i !== at))}>${saidFilter(w)} <${Icon} name="close" /></button>`)}</div>`}
-    ${known && !one && inside.length > 0 && html`<div class="chips" aria-label="Clusters of these">${inside.slice(0, 12).map(([id, n]) => html`
-      <button class="chip" key=${id} style=${{ "--c": colour(id) }} onClick=${() => select([id])} title=${`Show ${label(id)}`}><span class="dot" aria-hidden="true" />${label(id)} <b>${count(n)}</b></button>`)}
+    ${where.length > 0 && html`<div class="chips" aria-label="Filters">${where.map((w, at) => html`<button class="chip" key=${at} title="Remove this filter" onClick=${() => filterBy(where.filter((_, i) => i !== at))}>${filterText(w)} <${Icon} name="close" /></button>`)}</div>`}
+    ${known && !one && inside.length > 0 && html`<div class="chips" aria-label="Clusters of these">${inside.slice(0, 12).map(([id, n]) => html`<${ClusterChip} key=${id} id=${id} n=${n} />`)}
       ${inside.length > 12 && html`<span class="soft">and ${inside.length - 12} more</span>`}</div>`}
     <${Actions} />
     <div class="bar">
@@ -176,11 +176,7 @@ function Grid() {
   const drawn = useRef(pages);
   if (pages.total >= 0) drawn.current = pages;
   useLayoutEffect(() => { box.current.scrollTop = 0; }, [of]);
-  useEffect(() => {
-    const watch = new ResizeObserver(() => setSeen([box.current.clientWidth, box.current.clientHeight]));
-    watch.observe(box.current);
-    return () => watch.disconnect();
-  }, []);
+  useResize(box, () => setSeen([box.current.clientWidth, box.current.clientHeight]));
   const [wideCell, tallCell] = state.run.thumb ? [size, size] : rowSize(size);
   const across = Math.max(1, Math.floor((wide - GAP) / (wideCell + GAP)));
   const total = pages.total < 0 ? expected(scope, order) : pages.total;
@@ -294,7 +290,7 @@ function Cell({ at, total, row, wide, tall, left, top, style, on, open, focused,
       class=${`cell ${on ? "on" : ""} ${open ? "open" : ""} ${focused ? "focused" : ""} ${row ? "" : "waiting"}`} title=${row ? said : ""}
       style=${{ left: `${left}px`, top: `${top}px`, width: `${wide}px`, height: `${tall}px`, "--c": row ? colour(row.cluster) : "transparent" }}
       onClick=${(e) => onChoose(at, e)}>
-    ${style && html`<span class="thumb" style=${{ ...style, width: `${wide}px`, height: `${tall}px` }} aria-hidden="true" />`}
+    ${style && html`<${Thumb} style=${style} size=${wide} tall=${tall} />`}
     ${row && !style && html`<${Numbers} row=${row.row} width=${wide - 8} height=${tall - 22} /><span class="cell-name">${row.name ?? `row ${row.row}`}</span>`}
     ${row && html`<span class="tick" aria-hidden="true" onClick=${(e) => { e.stopPropagation(); onToggle(at); }}>${on ? "✓" : ""}</span>`}
     ${row?.outlier && html`<span class="mark-outlier" aria-hidden="true" title="outlier" />`}

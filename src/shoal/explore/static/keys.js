@@ -6,7 +6,7 @@ import { pickAll } from "./gallery.js";
 import { answer } from "./review.js";
 import { stage } from "./tray.js";
 import { accept } from "./suggestions.js";
-import { clear, complain, loadClusters, orders, pickedCount, select, set, state } from "./store.js";
+import { clear, complain, loadClusters, openExport, orders, pickedCount, select, set, state, togglePanel } from "./store.js";
 
 /** The next cluster in the list, or the one before. @param {number} by */
 function step(by) {
@@ -24,22 +24,22 @@ function coarser(by) {
 }
 
 const PLAIN = {
-  "?": () => set({ panel: state.panel === "help" ? null : "help" }),
-  h: () => set({ panel: state.panel === "history" ? null : "history" }),
-  w: () => set({ panel: state.panel === "review" ? null : "review" }),
+  "?": () => togglePanel("help"),
+  h: () => togglePanel("history"),
+  w: () => togglePanel("review"),
   g: act.merge, k: act.split, l: act.rename, n: act.note, q: act.quiz, m: act.move,
   a: () => accept(state.selected),
-  c: () => set({ panel: state.panel === "compare" ? null : "compare" }),
-  d: () => state.run.columns && set({ panel: state.panel === "columns" ? null : "columns" }),
-  i: () => set({ panel: state.panel === "filter" ? null : "filter" }),
-  s: () => state.run.thumb && state.run.kind === "images" && set({ panel: state.panel === "search" ? null : "search" }),
-  u: () => state.run.thumb && state.run.kind === "images" && set({ panel: state.panel === "copies" ? null : "copies" }),
-  v: () => set({ panel: state.panel === "views" ? null : "views" }),
+  c: () => togglePanel("compare"),
+  d: () => state.run.columns && togglePanel("columns"),
+  i: () => togglePanel("filter"),
+  s: () => state.run.thumb && state.run.kind === "images" && togglePanel("search"),
+  u: () => state.run.thumb && state.run.kind === "images" && togglePanel("copies"),
+  v: () => togglePanel("views"),
   t: stage,
   "#": act.tag,
   e: () => {
     if (state.open !== null && !pickedCount()) take(state.open);
-    set({ dialog: { kind: "export" } });
+    openExport();
   },
   f: full,
   " ": () => step(1),

@@ -15,7 +15,8 @@ import { Review } from "./review.js";
 import { Tray } from "./tray.js";
 import { Drop } from "./search.js";
 import { act } from "./actions.js";
-import { complain, count, listen, loadClusters, loadLog, say, selectArea, set, state, useStore } from "./store.js";
+import { complain, count, listen, loadClusters, loadLog, openExport, say, selectArea, set, state, togglePanel, useStore } from "./store.js";
+import { IconButton } from "./widgets.js";
 
 const TABS = [["clusters", "Clusters"], ["images", "Images"], ["map", "Map"]];
 
@@ -55,9 +56,9 @@ function Top() {
     ${run.thumb && run.kind === "images" && html`<button class="part" onClick=${() => set({ panel: "search" })} title=${`Find images like one of yours${run.words ? ", or by words" : ""} (s)`}>Find</button>`}
     ${run.thumb && run.kind === "images" && html`<button class="part" onClick=${() => set({ panel: "copies" })} title="Near duplicates: keep one of each group (u)">Duplicates</button>`}
     <button class="part" onClick=${() => set({ panel: "views" })} title="Save the current view under a name (v)">Views</button>
-    <button class="part" onClick=${() => set({ dialog: { kind: "export" } })} title="Export tables, folders or contact sheets (e)">Export</button></span>
-    <button class="icon" title="Light or dark" aria-label="Light or dark" onClick=${turnTheme}><${Icon} name="theme" /></button>
-    <button class="icon" title="Help (?)" aria-label="Help" onClick=${() => set({ panel: state.panel === "help" ? null : "help" })}><${Icon} name="help" /></button>
+    <button class="part" onClick=${openExport} title="Export tables, folders or contact sheets (e)">Export</button></span>
+    <${IconButton} icon="theme" name="Light or dark" onClick=${turnTheme} />
+    <${IconButton} icon="help" name="Help" title="Help (?)" onClick=${() => togglePanel("help")} />
   </header>`;
 }
 
@@ -76,7 +77,7 @@ function Toast() {
         onFocusIn=${() => setHeld(true)} onFocusOut=${() => setHeld(false)}>
     <span>${toast.text}</span>
     ${toast.undo && !state.run.read_only && html`<button class="link" onClick=${() => { const { undo } = toast; set({ toast: null }); act.undo(undo); }}>Undo</button>`}
-    <button class="icon" aria-label="Dismiss" onClick=${() => set({ toast: null })}><${Icon} name="close" /></button></div>`}</div>`;
+    <${IconButton} icon="close" name="Dismiss" onClick=${() => set({ toast: null })} /></div>`}</div>`;
 }
 
 function turnTheme() {

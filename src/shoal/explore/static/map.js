@@ -1,11 +1,11 @@
 // The map: tiles from the server, names of clusters, outlines drawn by hand.
 
 import { html, useEffect, useLayoutEffect, useRef, useState } from "./vendor/htm-preact-3.1.1.js";
-import { address, get } from "./api.js";
-import { Icon } from "./icons.js";
+import { address, get, post } from "./api.js";
 import { colour, complain, count, factsOf, label, listen, say, select, selectArea, set, state, useStore } from "./store.js";
 import { drawLabels, pictured } from "./labels.js";
 import { strip, tileStyle } from "./thumbs.js";
+import { IconButton, Switch, Thumb, toggled } from "./widgets.js";
 
 const TILE = 512;
 const STEP = 1 / 3; // of a level, for one notch of the wheel
@@ -64,16 +64,14 @@ function LiveMap() {
   const [area, only, some, places, near] = useStore((s) => [s.area, s.only, s.scope.set !== null, s.places, s.view !== null && s.view.z >= pictured()]);
   const percent = Math.round(100 * map.recall);
   return html`<div class="map-bar bar">
-      <div class="switch" role="group" aria-label="Select on the map">
-        ${[["lasso", "Lasso"], ["box", "Box"]].map(([name, said]) => html`<button key=${name} aria-pressed=${tool === name} class=${tool === name ? "on" : ""}
-          title=${`${said}: draw around images. Or hold Shift and drag.`} onClick=${() => setTool(tool === name ? null : name)}>${said}</button>`)}
-      </div>
+      <${Switch} name="Select on the map" options=${[["lasso", "Lasso"], ["box", "Box"]]} value=${tool}
+        title=${(/** @type {string} */ said) => `${said}: draw around images. Or hold Shift and drag.`} onChoose=${(/** @type {string} */ name) => setTool(tool === name ? null : name)} />
       ${area && html`<button onClick=${() => selectArea(null)}>Clear the area</button>`}
       ${state.run.thumb && near && html`<label class="only" title="Images are moved apart so that none is hidden: show them at their exact positions"><input type="checkbox" checked=${places} onChange=${(e) => set({ places: e.target.checked })} /> Exact positions</label>`}
       ${some && html`<label class="only" title="Show only what is selected"><input type="checkbox" checked=${only} onChange=${(e) => set({ only: e.target.checked })} /> Only selected</label>`}
       <span class="grow" />
-      <button class="icon" title="Zoom out (−)" aria-label="Zoom out" onClick=${() => drawn.current.map.zoomOut(1)}><${Icon} name="minus" /></button>
-      <button class="icon" title="Zoom in (+)" aria-label="Zoom in" onClick=${() => drawn.current.map.zoomIn(1)}><${Icon} name="plus" /></button>
+      <${IconButton} icon="minus" name="Zoom out" title="Zoom out (−)" onClick=${() => drawn.current.map.zoomOut(1)} />
+      <${IconButton} icon="plus" name="Zoom in" title="Zoom in (+)" onClick=${() => drawn.current.map.zoomIn(1)} />
       ${some && html`<button title="Zoom to what is selected" onClick=${() => drawn.current.toSelection().catch(complain)}>Selection</button>`}
       <button title="Show the whole map" onClick=${() => drawn.current.whole()}>Fit</button>
     </div>
@@ -86,7 +84,7 @@ function LiveMap() {
 
 function Hover({ at }) {
   return html`<div class="hover" style=${{ left: `${at.left}px`, top: `${at.top}px`, "--c": colour(at.cluster) }} aria-hidden="true">
-    ${state.run.thumb && html`<span class="thumb" style=${{ ...tileStyle(strip([at.row], 64), 0, 64), width: "64px", height: "64px" }} />`}
+    ${state.run.thumb && html`<${Thumb} style=${tileStyle(strip([at.row], 64), 0, 64)} size=${64} />`}
     <span><b>${label(at.cluster)}</b><br />${at.name ?? `row ${at.row}`}${at.count > 1 ? html`<br /><span class="soft">${count(at.count)} here</span>` : ""}</span>
   </div>`;
 }
@@ -160,7 +158,7 @@ class Drawn {
   /** Say so when nothing lies in what is seen. */
   async look() {
     const seen = this.map.getBounds();
-    // Pictures that are moved apart fill whole units: see apart.py.
+    // Pictures that are moved apart fill whole units: see map_layout.py.
     const unit = state.run.thumb && !state.places && this.map.getZoom() >= pictured() ? 2 ** state.map.pictures_from * (TILE / state.map.cell / 2) : 0;
     const out = (/** @type {number} */ v, /** @type {number} */ at) => Math.max(0, Math.min(1, unit ? (at < 2 ? Math.floor(v * unit) : Math.ceil(v * unit)) / unit : v));
     const [x0, y0, x1, y1] = [seen.getWest(), seen.getSouth(), seen.getEast(), seen.getNorth()].map(out);
@@ -219,7 +217,6 @@ class Drawn {
     if (!data) return;
     let chosen = scope.set;
     if (picked.size) {
-      const { post } = await import("./api.js");
       const found = await post("sets", { rows: [...picked] }, { k }).catch(complain);
       if (!found || state.picked !== picked) return;
       chosen = found.set;
@@ -301,10 +298,7 @@ class Drawn {
     const near = this.map.getZoom() >= pictured();
     const { ctrlKey, metaKey } = event.originalEvent;
     if (near && !ctrlKey && !metaKey) set({ open: found.row });
-    else if (ctrlKey || metaKey) {
-      const { selected } = state;
-      select(selected.includes(found.cluster) ? selected.filter((s) => s !== found.cluster) : [...selected, found.cluster]);
-    } else select([found.cluster]);
+    else select(ctrlKey || metaKey ? toggled(state.selected, found.cluster) : [found.cluster]);
     return true;
   }
 

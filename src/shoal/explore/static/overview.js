@@ -1,12 +1,13 @@
 // All clusters at a glance: a line of typical images for each.
 
-import { html, useEffect, useLayoutEffect, useRef, useState } from "./vendor/htm-preact-3.1.1.js";
+import { html, useLayoutEffect, useRef, useState } from "./vendor/htm-preact-3.1.1.js";
 import { get } from "./api.js";
 import { Badge, Tags } from "./clusters.js";
 import { draggedRow, dropTarget } from "./drag.js";
 import { colour, complain, count, label, select, set, state, useStore } from "./store.js";
 import { Suggested } from "./suggestions.js";
 import { Numbers, inStrips, loadProfiles, rowSize, tabled } from "./thumbs.js";
+import { Thumb, toggled, useResize } from "./widgets.js";
 
 const HEAD = 30;
 const GAP = 4;
@@ -19,9 +20,9 @@ export function Overview({ clusters }) {
   const [seen, setSeen] = useState([0, 0, 0]);
   const [, redraw] = useState(0);
   /** @type {{current: {key: any, lines: Map<number, any[]|null>}}} */
-  const held = useRef({ key: null, lines: new Map() });
+  const loaded = useRef({ key: null, lines: new Map() });
   const of = `${k} ${data?.rows_name}`;
-  if (held.current.key !== of) held.current = { key: of, lines: new Map() };
+  if (loaded.current.key !== of) loaded.current = { key: of, lines: new Map() };
   const pictured = state.run.thumb !== null;
   const [wide, full] = pictured ? [size, size] : rowSize(size);
   const tall = tabled() ? full - 22 : full;
@@ -31,16 +32,12 @@ export function Overview({ clusters }) {
     setSeen([Math.floor(scrollTop / height), Math.ceil((scrollTop + clientHeight) / height), clientWidth]);
   };
   useLayoutEffect(look, [height, clusters.length]);
-  useEffect(() => {
-    const watch = new ResizeObserver(look);
-    watch.observe(box.current);
-    return () => watch.disconnect();
-  }, [height]);
+  useResize(box, look, [height]);
   const from = Math.max(0, seen[0] - 2);
   const shown = clusters.slice(from, seen[1] + 2);
   const each = Math.min(60, Math.max(1, Math.floor((seen[2] - EDGES + GAP) / (wide + GAP))));
   useLayoutEffect(() => {
-    const { lines } = held.current;
+    const { lines } = loaded.current;
     const missing = shown.map((c) => c.id).filter((id) => !lines.has(id) || (lines.get(id)?.length ?? each) < Math.min(each, state.byId.get(id)?.rows ?? 0)).slice(0, 40);
     if (!missing.length || !seen[2]) return;
     for (const id of missing) lines.set(id, null);
@@ -57,10 +54,10 @@ export function Overview({ clusters }) {
   return html`<div class="scroll overview" ref=${box} onScroll=${look} tabindex="0" aria-label="Typical images of each cluster" role="region">
     <div class="spacer" style=${{ height: `${clusters.length * height + 8}px` }}>${shown.map((c, at) => html`
       <section key=${c.id} ...${dropTarget(c.id)} class=${`line ${selected.includes(c.id) ? "on" : ""}`} style=${{ top: `${(from + at) * height}px`, height: `${height}px`, "--c": colour(c.id) }} aria-label=${label(c.id)}>
-        <header><button class="line-name" onClick=${(e) => pick(c.id, e)} title="Show this cluster; with Ctrl select several"><span class="dot big" aria-hidden="true" /><b>${label(c.id)}</b><${Suggested} id=${c.id} /></button>
+        <header><button class="line-name" onClick=${(e) => select(e.ctrlKey || e.metaKey ? toggled(selected, c.id) : [c.id])} title="Show this cluster; with Ctrl select several"><span class="dot big" aria-hidden="true" /><b>${label(c.id)}</b><${Suggested} id=${c.id} /></button>
           <span class="soft">${count(c.rows)}</span>${c.separation !== null && html`<${Badge} cluster=${c} full=${true} />`}
           ${c.mark && html`<span class=${`tag ${c.mark}`}>${c.mark}</span>`}${c.locked && html`<span class="tag">locked</span>`}<${Tags} note=${c.note} /></header>
-        <${Strip} rows=${held.current.lines.get(c.id)} most=${each} wide=${wide} tall=${tall} />
+        <${Strip} rows=${loaded.current.lines.get(c.id)} most=${each} wide=${wide} tall=${tall} />
       </section>`)}</div>
   </div>`;
 }
@@ -70,12 +67,5 @@ function Strip({ rows, most, wide, tall }) {
   const some = rows.slice(0, most);
   const style = state.run.thumb ? inStrips(some.map((r) => r.row), wide) : null;
   return html`<div class="strip">${some.map((r, at) => html`<button key=${r.row} class="tile-button" ...${draggedRow(r.row)} onClick=${() => set({ open: r.row })} title=${r.name ?? `row ${r.row}`} aria-label=${`Open ${r.name ?? `row ${r.row}`}`}>
-    ${style ? html`<span class="thumb" style=${{ ...style(at), width: `${wide}px`, height: `${tall}px` }} />` : html`<${Numbers} row=${r.row} width=${wide} height=${tall} />`}</button>`)}</div>`;
-}
-
-/** @param {number} id @param {MouseEvent} event */
-function pick(id, event) {
-  const { selected } = state;
-  if (event.ctrlKey || event.metaKey) select(selected.includes(id) ? selected.filter((s) => s !== id) : [...selected, id]);
-  else select([id]);
+    ${style ? html`<${Thumb} style=${style(at)} size=${wide} tall=${tall} />` : html`<${Numbers} row=${r.row} width=${wide} height=${tall} />`}</button>`)}</div>`;
 }

@@ -1,16 +1,15 @@
 // Side windows: the log of edits, help, unreadable images.
 
-import { html, useEffect, useState } from "./vendor/htm-preact-3.1.1.js";
-import { get } from "./api.js";
+import { html, useEffect } from "./vendor/htm-preact-3.1.1.js";
 import { act } from "./actions.js";
 import { Columns } from "./columns.js";
 import { Compare } from "./compare.js";
 import { Copies } from "./copies.js";
 import { Filter } from "./filter.js";
 import { Search } from "./search.js";
-import { Icon } from "./icons.js";
 import { Views } from "./views.js";
 import { complain, count, loadLog, set, state, useStore } from "./store.js";
+import { IconButton, useAnswer } from "./widgets.js";
 
 /** @param {{written: () => string, go: (hash: string) => Promise<void>}} address of the view */
 export function Panels(address) {
@@ -19,7 +18,7 @@ export function Panels(address) {
   if (!panel || !(panel in kinds)) return null;
   const [title, Shown] = kinds[panel];
   return html`<aside class="side" aria-label=${title}>
-    <header><h2>${title}</h2><button class="icon" aria-label="Close" title="Close (Esc)" onClick=${() => set({ panel: null })}><${Icon} name="close" /></button></header>
+    <header><h2>${title}</h2><${IconButton} icon="close" name="Close" title="Close (Esc)" onClick=${() => set({ panel: null })} /></header>
     <div class="side-body"><${Shown} ...${address} /></div>
   </aside>`;
 }
@@ -62,8 +61,7 @@ function Help() {
 }
 
 function Quarantine() {
-  const [found, setFound] = useState(null);
-  useEffect(() => { get("quarantine").then(setFound, complain); }, []);
+  const found = useAnswer("quarantine");
   if (!found) return html`<p class="soft">…</p>`;
   return html`<p>${count(found.total)} could not be used, and are in no cluster.</p>
     <ol class="log">${found.rows.map((r) => html`<li key=${r.row}><span>${r.name ?? `row ${r.row}`}</span><span class="soft">${r.reason}</span></li>`)}</ol>

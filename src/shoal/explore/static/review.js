@@ -2,9 +2,9 @@
 
 import { html, useEffect, useLayoutEffect, useState } from "./vendor/htm-preact-3.1.1.js";
 import { get, post } from "./api.js";
-import { Icon } from "./icons.js";
 import { colour, complain, count, edit, images, label, set, stand, state, useStore } from "./store.js";
-import { Tiles } from "./thumbs.js";
+import { CrossableTiles, Tiles } from "./thumbs.js";
+import { IconButton } from "./widgets.js";
 
 const TYPICAL = 96; // pixels a side
 const UNSURE = 112;
@@ -30,7 +30,6 @@ export function Review() {
   }, [data]);
   forget(); // the question that is drawn next says what the keys do
   useEffect(() => forget, []);
-  const close = () => set({ panel: null });
   const open = (queue ?? []).filter((q) => !skipped.has(nameOf(q)) && q.clusters.every((c) => state.byId.has(c)));
   const q = open[0];
   const skip = () => { skipped.add(nameOf(q)); redraw((n) => n + 1); };
@@ -40,7 +39,7 @@ export function Review() {
     <header><h2>Review</h2>
       ${queue && all > 0 && html`<div class="progress" role="progressbar" aria-label="Questions answered" aria-valuemin="0" aria-valuemax=${all} aria-valuenow=${answered}><i style=${{ width: `${(100 * answered) / all}%` }} /></div>
         <span class="soft">${count(answered)} answered, ${count(open.length)} to go</span>`}
-      <span class="grow" /><button class="icon" aria-label="Close" title="Close (Esc)" onClick=${close}><${Icon} name="close" /></button></header>
+      <span class="grow" /><${IconButton} icon="close" name="Close" title="Close (Esc)" onClick=${() => set({ panel: null })} /></header>
     ${!queue ? html`<p class="soft empty" role="status">Finding questions …</p>`
       : q ? html`<${Question} key=${nameOf(q)} q=${q} skip=${skip} />`
       : html`<div class="empty"><p>${queue.length ? "All questions were put off." : "No open questions about clusters that look alike or mixed."}</p>
@@ -72,7 +71,6 @@ function Question({ q, skip }) {
   const { asks, yes, no } = kinds[q.kind];
   const likely = q.chance >= 0.5;
   Object.assign(answer, { y: yes[1], n: no[1], s: skip, Enter: likely ? yes[1] : no[1] });
-  const flip = (row) => setOff((old) => { const now = new Set(old); now.has(row) ? now.delete(row) : now.add(row); return now; });
   const show = (row) => set({ open: row, panel: null });
   const button = ([said, run], key, main) => html`<button class=${main ? "main" : ""} disabled=${key === "y" && q.kind === "rows" && !going.length} onClick=${run}>${said} <kbd>${key}</kbd></button>`;
   const [a, b] = [q.rows.slice(0, q.parts), q.rows.slice(q.parts)];
@@ -84,7 +82,7 @@ function Question({ q, skip }) {
       ${q.kind === "two" ? html`${side("One part", a, UNSURE)}${side("The other", b, UNSURE)}${typical(one)}`
         : html`${typical(one)}
           ${q.kind === "same" ? html`<div class="unsure">${side(html`Unsure, of <${Face} id=${one} />`, a, UNSURE)}${side(html`Unsure, of <${Face} id=${other} />`, b, UNSURE)}</div>`
-            : html`<div class="unsure"><h3>Unsure: click those that stay in <${Face} id=${one} /></h3><div class="quiz small">${q.rows.map((r) => html`<div key=${r.row} class=${off.has(r.row) ? "asked wrong" : "asked"}><${Tiles} rows=${[r]} shown=${UNSURE} onOpen=${flip} /><span class="cross" aria-hidden="true">stays</span></div>`)}</div></div>`}
+            : html`<div class="unsure"><h3>Unsure: click those that stay in <${Face} id=${one} /></h3><div class="quiz small"><${CrossableTiles} rows=${q.rows} crossed=${off} shown=${UNSURE} mark="stays" onCross=${setOff} /></div></div>`}
           ${typical(other)}`}
     </div>
     <div class="answers">${button(yes, "y", likely)}${button(no, "n", !likely)}<button class="link" onClick=${skip}>Later <kbd>s</kbd></button></div>`;

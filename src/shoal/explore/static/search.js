@@ -3,16 +3,17 @@
 import { html, useEffect, useState } from "./vendor/htm-preact-3.1.1.js";
 import { post } from "./api.js";
 import { Between } from "./detail.js";
-import { colour, complain, label, select, set, state, sureness, useStore } from "./store.js";
+import { colour, complain, label, set, state, sureness, useStore } from "./store.js";
+import { Tiles } from "./thumbs.js";
+import { ClusterChip } from "./widgets.js";
 
 const NEAR = 20; // of the rows found: those that a person takes in at a glance
-import { Tiles } from "./thumbs.js";
 
 /** The image that was given, or the words, and what was found. */
 const given = { url: "", name: "", words: "", busy: false, found: /** @type {any} */ (null) };
 /** @type {Set<() => void>} */
 const watching = new Set();
-const told = () => watching.forEach((f) => f());
+const redrawAll = () => watching.forEach((f) => f());
 
 /** @param {File|undefined} file */
 export async function look(file) {
@@ -35,7 +36,7 @@ async function ask(path, body) {
   const { url, words } = given;
   Object.assign(given, { busy: true, found: null });
   set({ panel: "search" });
-  told();
+  redrawAll();
   /** @type {any} */
   let found = null;
   try {
@@ -45,7 +46,7 @@ async function ask(path, body) {
   }
   if (given.url !== url || given.words !== words) return; // asked for something else meanwhile
   Object.assign(given, { busy: false, found });
-  told();
+  redrawAll();
 }
 
 export function Search() {
@@ -66,7 +67,7 @@ export function Search() {
       <button class="main" type="submit">Find</button></form>`}
     <p class="soft">${state.run.words ? "Or drop" : "Drop"} an image anywhere on the page, or choose one. It stays on this machine.</p>
     <label class="choose"><span class="sr">An image</span><input type="file" accept="image/*" onChange=${(e) => look(e.target.files[0])} /></label>
-    ${given.words && html`<div>${given.busy ? html`<p role="status">Searching …</p>` : found && html`<p>Best matches for “${given.words}”</p><${Held} rows=${found.rows} />`}</div>`}
+    ${given.words && html`<div>${given.busy ? html`<p role="status">Searching …</p>` : found && html`<p>Best matches for “${given.words}”</p><${ClustersOf} rows=${found.rows} />`}</div>`}
     ${given.url && html`<div class="given"><img src=${given.url} alt=${given.name} /><div>
       ${given.busy && html`<p role="status">Searching …</p>`}
       ${found && html`<${Verdict} found=${found} />`}</div></div>`}
@@ -78,31 +79,32 @@ export function Search() {
 /** Where the image would go, how sure that is, and whether anything like it was fitted. */
 function Verdict({ found }) {
   return html`<p>${found.unknown ? html`<span class="tag bad">unlike all fitted images</span> The nearest cluster is` : "It would be assigned to"}</p>
-    ${state.byId.has(found.cluster) && html`<button class="chip" style=${{ "--c": colour(found.cluster) }} onClick=${() => select([found.cluster])}><span class="dot" aria-hidden="true" />${label(found.cluster)}</button>`}
+    ${state.byId.has(found.cluster) && html`<${ClusterChip} id=${found.cluster} />`}
     <p>${found.unknown ? "If it belongs there at all: " : ""}<b>${sureness(found.confidence)}</b> <span class="soft">(confidence ${found.confidence.toFixed(2)})</span></p>
     ${found.likeness != null && html`<p class="soft">${share(found.likeness)} of the images like the fitted ones are as far out${found.likeness < 0.2 && !found.unknown ? ": look at the nearest images before you rely on it" : ""}.</p>`}`;
 }
 
-/** What share of the rows nearest to an image is in which cluster, the largest first. @param {any[]} rows */
-function nearby(rows) {
-  const near = rows.slice(0, NEAR);
+/** How many of some rows are in which cluster, the most first. @param {any[]} rows */
+function byCluster(rows) {
   /** @type {Map<number, number>} */
   const counts = new Map();
-  for (const r of near) counts.set(r.cluster, (counts.get(r.cluster) ?? 0) + 1);
-  return [...counts].sort((a, b) => b[1] - a[1]).slice(0, 4).map(([cluster, n]) => ({ cluster, share: n / near.length }));
+  for (const r of rows) counts.set(r.cluster, (counts.get(r.cluster) ?? 0) + 1);
+  return [...counts].sort((a, b) => b[1] - a[1]);
+}
+
+/** What share of the rows nearest to an image is in which cluster. @param {any[]} rows */
+function nearby(rows) {
+  const near = rows.slice(0, NEAR);
+  return byCluster(near).slice(0, 4).map(([cluster, n]) => ({ cluster, share: n / near.length }));
 }
 
 /** A share for people, also where it is small. @param {number} part */
 const share = (part) => part < 0.0005 ? "under 0.1 %" : part < 0.0095 ? `${(100 * part).toFixed(1)} %` : `${Math.round(100 * part)} %`;
 
 /** The clusters that most of some rows are in. */
-function Held({ rows }) {
-  /** @type {Map<number, number>} */
-  const counts = new Map();
-  for (const r of rows) counts.set(r.cluster, (counts.get(r.cluster) ?? 0) + 1);
-  const most = [...counts].sort((a, b) => b[1] - a[1]).filter(([id]) => state.byId.has(id)).slice(0, 6);
-  return html`<div class="inside">${most.map(([id, n]) => html`<button class="chip" key=${id} style=${{ "--c": colour(id) }} onClick=${() => select([id])}
-    title=${`Show ${label(id)}`}><span class="dot" aria-hidden="true" />${label(id)} <b>${n}</b></button>`)}</div>`;
+function ClustersOf({ rows }) {
+  const most = byCluster(rows).filter(([id]) => state.byId.has(id)).slice(0, 6);
+  return html`<div class="inside">${most.map(([id, n]) => html`<${ClusterChip} key=${id} id=${id} n=${n} />`)}</div>`;
 }
 
 /** Takes what is dropped on the page. */

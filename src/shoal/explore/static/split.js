@@ -5,6 +5,7 @@ import { post } from "./api.js";
 import { Buttons, Window, close } from "./dialogs.js";
 import { colour, edit, images, label, set } from "./store.js";
 import { Tiles } from "./thumbs.js";
+import { Switch } from "./widgets.js";
 
 const PAUSE = 800; // ms between two looks at how far a fit is
 
@@ -39,9 +40,7 @@ export function Split({ cluster }) {
   };
   const enough = found && found.length > 1;
   return html`<${Window} title=${`Split ${label(cluster)}`} wide=${true} onSubmit=${submit}>
-    <div class="switch" role="group" aria-label="Split by">
-      ${/** @type {[boolean, string][]} */ ([[false, "By the tree"], [true, "By its own features"]]).map(([name, said]) => html`<button type="button" key=${said} aria-pressed=${own === name} class=${own === name ? "on" : ""} onClick=${() => setOwn(name)}>${said}</button>`)}
-    </div>
+    <${Switch} name="Split by" options=${[[false, "By the tree"], [true, "By its own features"]]} value=${own} onChoose=${setOwn} />
     ${own ? html`<p>The cluster is fitted alone: what counts is what distinguishes its images from each other, not from all others.</p>`
       : html`<p>The clearest split first. To split off particular images, select and move them.</p>
       <label class="field"><span>Parts</span><input type="number" min="2" max="1000" value=${parts ?? found?.length ?? 2} autofocus

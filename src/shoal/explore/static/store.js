@@ -203,7 +203,7 @@ async function load(k, then, signal) {
     if (scope?.of !== wanted(next)) scope = trouble ? null : await asked(next);
   } while (before !== wanted(state)); // somebody chose something else meanwhile
   if (signal.aborted) throw new DOMException("overtaken", "AbortError");
-  set({ k, data, byId, selected, picked: new Set(), pickedAll: false, ...(scope && { scope }) });
+  set({ k, data, byId, selected, ...nonePicked(), ...(scope && { scope }) });
   if (trouble) throw trouble;
 }
 
@@ -258,14 +258,14 @@ export async function refreshScope(signal) {
 
 /** @param {number[]} selected */
 export function select(selected) {
-  set({ selected, area: null, picked: new Set(), pickedAll: false, open: null });
+  set({ selected, area: null, ...nonePicked(), open: null });
   if (state.scope.of === wanted(state)) return Promise.resolve();
   return refreshScope().catch(complain);
 }
 
 /** @param {[number, number][]|null} area @param {boolean} [apart] whether it is around pictures that are moved apart */
 export function selectArea(area, apart = false) {
-  set({ area, apart, selected: [], picked: new Set(), pickedAll: false, open: null, tab: "images" });
+  set({ area, apart, selected: [], ...nonePicked(), open: null, tab: "images" });
   return refreshScope().catch((error) => {
     set({ area: null });
     complain(error);
@@ -274,16 +274,21 @@ export function selectArea(area, apart = false) {
 
 /** Show only rows that fit conditions. @param {any[]} where */
 export function filterBy(where) {
-  set({ where, picked: new Set(), pickedAll: false, open: null });
+  set({ where, ...nonePicked(), open: null });
   return refreshScope().catch(complain);
 }
+
+/** Open a panel, or close it. @param {string} panel */
+export const togglePanel = (panel) => set({ panel: state.panel === panel ? null : panel });
+
+export const openExport = () => set({ dialog: { kind: "export" } });
 
 /** Select nothing, step by step: what is picked first. */
 export function clear() {
   if (state.dialog) set({ dialog: null });
   else if (state.panel) set({ panel: null });
   else if (state.open !== null) set({ open: null });
-  else if (state.picked.size || state.pickedAll) set({ picked: new Set(), pickedAll: false });
+  else if (state.picked.size || state.pickedAll) set(nonePicked());
   else select([]);
 }
 
@@ -297,6 +302,9 @@ export async function pickedSet() {
 
 /** How many rows edits of rows are about; null until it is known. @param {State} s */
 export const editedCount = (s) => (!s.pickedAll && s.picked.size) || (s.scope.of === wanted(s) ? s.scope.rows : null);
+
+/** That no image is picked. */
+export const nonePicked = () => ({ picked: new Set(), pickedAll: false });
 
 export const pickedCount = () => (state.pickedAll ? state.scope.rows : state.picked.size);
 

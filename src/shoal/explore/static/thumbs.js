@@ -3,6 +3,7 @@
 import { html, useEffect, useState } from "./vendor/htm-preact-3.1.1.js";
 import { address, get } from "./api.js";
 import { complain, state } from "./store.js";
+import { Thumb, flipped } from "./widgets.js";
 
 export const STRIP = 48;
 
@@ -89,6 +90,10 @@ export const rowSize = (size) => (tabled() ? [Math.max(150, size * 1.6), state.r
 /** A row of vectors. */
 export const Numbers = ({ row, width, height }) => (tabled() ? html`<${Values} row=${row} width=${width} height=${height} />` : html`<${Profile} row=${row} width=${width} height=${height} />`);
 
+/** Pictures to click, of which some are crossed out. @param {{rows: any[], crossed: Set<number>, shown: number, mark: string, onCross: (crossed: Set<number>) => void}} props */
+export const CrossableTiles = ({ rows, crossed, shown, mark, onCross }) => rows.map((r) => html`<div key=${r.row} class=${crossed.has(r.row) ? "asked wrong" : "asked"}>
+  <${Tiles} rows=${[r]} shown=${shown} onOpen=${(/** @type {number} */ row) => onCross(flipped(crossed, row))} /><span class="cross" aria-hidden="true">${mark}</span></div>`);
+
 /** A list of rows as pictures or profiles. @param {{rows: any[], shown: number, onOpen: (row: number) => void, caption?: (r: any) => any}} props */
 export function Tiles({ rows, shown, onOpen, caption }) {
   const [, redraw] = useState(0);
@@ -102,7 +107,7 @@ export function Tiles({ rows, shown, onOpen, caption }) {
     <button type="button" class="tile-button" key=${r.row} onClick=${() => onOpen(r.row)} title=${r.name ?? `row ${r.row}`}
       aria-label=${`Open ${r.name ?? `row ${r.row}`}`}>
       ${pictured
-        ? html`<span class="thumb" style=${{ ...style?.(at), width: `${shown}px`, height: `${shown}px` }} />`
+        ? html`<${Thumb} style=${style?.(at)} size=${shown} />`
         : html`<${Numbers} row=${r.row} width=${tabled() ? 150 : shown * 1.6} height=${tabled() ? state.run.columns.length * 19 + 4 : shown * 0.7} />`}
       ${caption?.(r)}
     </button>`)}</div>`;

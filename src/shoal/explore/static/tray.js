@@ -4,9 +4,9 @@ import { html } from "./vendor/htm-preact-3.1.1.js";
 import { ask, junkSet } from "./actions.js";
 import { post } from "./api.js";
 import { dropped } from "./drag.js";
-import { Icon } from "./icons.js";
 import { colour, complain, edit, images, label, plural, say, set, stand, state, useStore } from "./store.js";
 import { inStrips } from "./thumbs.js";
+import { IconButton, Thumb } from "./widgets.js";
 
 const FACE = 36;
 const MOST_FACES = 24;
@@ -52,13 +52,13 @@ export function Tray() {
     ${n ? html`<b aria-live="polite">${[clusters.length && plural(clusters.length, "cluster"), tray.rows.length && images(tray.rows.length)].filter(Boolean).join(", ")}</b>
       <ul class="tiles">${faces.map((row, at) => { const id = clusters[at]; const said = at < clusters.length ? label(id) : `row ${row}`; return html`<li key=${`${id} ${row}`}>
         <button type="button" class="tile-button" aria-label=${`Remove ${said} from the tray`} title=${`${said}: click to remove it`} style=${{ "--c": at < clusters.length ? colour(id) : "transparent" }} onClick=${() => take(at)}>
-        ${style ? html`<span class="thumb" style=${{ ...style(at), width: `${FACE}px`, height: `${FACE}px` }} />` : html`<span class="tag">${said}</span>`}</button></li>`; })}</ul>
+        ${style ? html`<${Thumb} style=${style(at)} size=${FACE} />` : html`<span class="tag">${said}</span>`}</button></li>`; })}</ul>
       ${n > faces.length && html`<span class="soft">and ${n - faces.length} more</span>`}
       <span class="grow" />
       ${clusters.length > 1 && !tray.rows.length && html`<button class="main" onClick=${() => ask({ kind: "merge", clusters, into: null }).then(empty)}>Merge …</button>`}
       <button onClick=${move}>Move all …</button>
       <button onClick=${() => junkAll().catch(complain)}>Junk all</button>
-      <button class="icon" aria-label="Empty the tray" title="Empty the tray" onClick=${empty}><${Icon} name="close" /></button>`
+      <${IconButton} icon="close" name="Empty the tray" onClick=${empty} />`
       : html`<span class="soft">Drop clusters and images here, to merge, move or junk them together</span>`}
   </section>`;
 }

@@ -4,6 +4,7 @@ import { html, useMemo, useRef, useState } from "./vendor/htm-preact-3.1.1.js";
 import { colour, complain, count, label, loadClusters, select, state, useStore } from "./store.js";
 import { dropTarget } from "./drag.js";
 import { inStrips } from "./thumbs.js";
+import { Thumb } from "./widgets.js";
 
 const WIDE = 132; // of the drawing, in pixels
 const LEFT = 10;
@@ -108,7 +109,7 @@ export function Tree() {
     }
     const c = state.byId.get(node.id);
     return html`<div key=${`c${node.id}`} ...${shared} ...${dropTarget(node.id)} class=${`leaf ${on ? "on" : ""}`} style=${{ left: `${WIDE}px`, top: `${node.y - TALL / 2 + 1}px`, height: `${TALL - 2}px`, "--c": colour(node.id) }}>
-      ${style && c?.medoid != null ? html`<span class="thumb" style=${{ ...style(faceOf.get(node.id) ?? 0), width: `${FACE}px`, height: `${FACE}px` }} aria-hidden="true" />` : html`<span class="dot" aria-hidden="true" />`}
+      ${style && c?.medoid != null ? html`<${Thumb} style=${style(faceOf.get(node.id) ?? 0)} size=${FACE} />` : html`<span class="dot" aria-hidden="true" />`}
       <span class="name" title=${label(node.id)}>${label(node.id)}</span><span class="facts">${count(c?.rows ?? 0)}</span></div>`;
   };
   return html`<div class="scroll tree" ref=${list}><div class="spacer" style=${{ height: `${tall}px` }}>
