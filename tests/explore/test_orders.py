@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shoal.explore import orders
-from shoal.explore.orders import CLOSEST, ORDERS, Listed, Runs, Shuffled, closest, ordered, passing
+from shoal.explore.orders import CLOSEST, ORDERS, Runs, Shuffled, closest, ordered, passing
 from shoal.explore.positions import Positions
 
 
@@ -156,5 +156,5 @@ def test_no_rows_at_all_are_none(digits):
     nothing = Positions.of(np.empty(0, np.int64))
     for order in ("outliers", "duplicates"):
         found = closest(nothing, digits.cut(None), order)
-        assert isinstance(found, Listed)
+        assert isinstance(found, Runs)
         assert len(found) == 0

@@ -33,7 +33,6 @@ class Cache:
         self._values: OrderedDict[Hashable, tuple[threading.Lock, list[Any]]] = OrderedDict()
 
     def get(self, key: Hashable, make: Callable[[], Value]) -> Value:
-        """Return the value of a key, from `make` if it is not cached."""
         with self._lock:
             lock, value = self._values.setdefault(key, (threading.Lock(), []))
             self._values.move_to_end(key)
@@ -76,7 +75,6 @@ def _stored(stage: str, name: str) -> cached_property[StoredArray]:
 
 
 def run_seed(run: RunFolder) -> int:
-    """Return the seed of a run's fit."""
     return int(run.settings.get("seed", 0))
 
 
@@ -149,7 +147,6 @@ class Atlas:
         return self._has_map
 
     def need_map(self) -> None:
-        """Raise InputError until the map is ready."""
         if not self.has_map:
             raise InputError("the map is not ready yet: wait a moment")
 
@@ -172,7 +169,6 @@ class Atlas:
         return tuple(read_npy(whole(f"coarse_{name}")) for name in ("cell", "leaf", "count"))  # type: ignore[return-value]
 
     def leaves_at(self, positions: NDArray) -> NDArray[np.int64]:
-        """Return the leaf of each position."""
         return np.searchsorted(self.start, positions, side="right") - 1
 
     def first_positions(

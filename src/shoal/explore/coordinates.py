@@ -52,19 +52,15 @@ def map_tables(
     """
     clustering = run.clustering(layer, k, raw)
     with drawn_atlas(clustering.result.run, progress) as atlas:
+        start = 0
         for table in clustering.tables():
-            yield _with_places(table, atlas)
-
-
-def _with_places(table: Any, atlas: Atlas) -> Any:
-    start = int(table["row"][0].as_py()) if len(table) else 0
-    positions = atlas.positions[start : start + len(table)].astype(np.int64)
-    there = positions >= 0
-    places = np.full((len(table), 2), np.nan, np.float32)
-    if there.any():
-        x, y = to_places(atlas.spots[positions[there]])
-        places[there] = (np.stack([x, y], axis=1) + np.float32(0.5)) / np.float32(SIDE)
-    return _table(table, places)
+            positions = atlas.positions[start : start + len(table)].astype(np.int64)
+            there, start = positions >= 0, start + len(table)
+            places = np.full((len(table), 2), np.nan, np.float32)
+            if there.any():
+                x, y = to_places(atlas.spots[positions[there]])
+                places[there] = (np.stack([x, y], axis=1) + np.float32(0.5)) / np.float32(SIDE)
+            yield _table(table, places)
 
 
 def _table(table: Any, places: NDArray[np.float32]) -> Any:

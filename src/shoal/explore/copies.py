@@ -19,7 +19,7 @@ from shoal.explore.drawing import (
     ChildProcess,
     Shares,
     run_beside_page,
-    start_process,
+    start_drawing,
     write_line,
 )
 from shoal.explore.metadata import Column, make_metadata
@@ -62,11 +62,11 @@ class Copies:
         with self._lock:
             if self.ready or self._search is not None:
                 return
-            self._search = start_process(
-                __name__,
+            self._search = start_drawing(
                 self.explorer.run.path,
                 self.explorer.home,
                 self.progress.update,
+                module=__name__,
                 trouble="the search for near duplicates failed",
             )
 
@@ -79,7 +79,6 @@ class Copies:
 
     @cached_property
     def columns(self) -> tuple[Column, ...]:
-        """Columns to filter rows by."""
         n, table = self.explorer.atlas.n_rows, self.table
         first = np.diff(table["group"], prepend=-1) > 0
         alike, group = np.full(n, np.nan), np.full(n, None, object)

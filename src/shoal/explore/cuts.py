@@ -98,7 +98,6 @@ class Cut:
         return positions[order], cluster[order]
 
     def labels(self, positions: NDArray) -> NDArray[np.int32]:
-        """Return the cluster of each of some positions."""
         bounds, cluster = self.pieces
         found = cluster[np.searchsorted(bounds, positions, side="right") - 1]
         moved, to = self.moved

@@ -85,7 +85,6 @@ def between(cut: Cut, position: int) -> list[dict[str, Any]]:
 
 
 def place_on_map(atlas: Atlas, position: int) -> list[float] | None:
-    """Return the place of a row on the map, if that is drawn."""
     if not atlas.has_map:
         return None
     x, y = to_places(atlas.spots[np.array([position])])

@@ -74,14 +74,7 @@ class DrawingThread(threading.Thread):
 class ChildProcess:
     """A Python module in a process group of its own, so that its workers end with it.
 
-    Parameters
-    ----------
-    *words
-        The module and its arguments.
-    on_line
-        Is called with each line that it writes.
-    on_failure
-        Is called with the reason if it fails: the last line of its errors.
+    `on_line` gets each line that it writes, `on_failure` the last line of its errors if it fails.
     """
 
     def __init__(
@@ -134,12 +127,12 @@ class ChildProcess:
             self._on_failure(errors[-1] if errors else f"it ended with {code}")
 
 
-def start_process(
-    module: str,
+def start_drawing(
     run: Path,
     home: Path,
     report: Report,
-    engine: Sequence[str] = (),
+    engine: Sequence[str] = ("local",),
+    module: str = "shoal.explore.drawing",
     trouble: str = _TROUBLE,
 ) -> ChildProcess:
     """Run a module that writes its shares; `trouble` begins the message if it fails."""
@@ -151,13 +144,6 @@ def start_process(
         on_line=lambda line: report({"share": json.loads(line)["share"], "trouble": None}),
         on_failure=lambda reason: report({"share": 0.0, "trouble": f"{trouble}: {reason}"}),
     )
-
-
-def start_drawing(
-    run: Path, home: Path, report: Report, engine: Sequence[str] = ("local",)
-) -> ChildProcess:
-    """Compute the map in a process; name and options of an engine say how rows are placed."""
-    return start_process("shoal.explore.drawing", run, home, report, engine)
 
 
 def write_line(facts: dict[str, Any]) -> None:

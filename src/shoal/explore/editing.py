@@ -15,7 +15,7 @@ from shoal.edits import Entry
 from shoal.edits.operations import OPERATIONS as EDITS
 from shoal.errors import InputError
 from shoal.explore.explorer import Explorer
-from shoal.explore.params import GoneError, Params
+from shoal.explore.params import GoneError, Params, whole_numbers
 from shoal.explore.parts import OwnFit, split_parts
 from shoal.storage import read_json, write_json
 
@@ -79,7 +79,7 @@ def preview(explorer: Explorer, params: Params) -> dict[str, Any]:
     given = params.json()
     curation = explorer.curation
     if given.get("op") == "merge":
-        merge = curation.preview_merge(_ids(given, "clusters"), _whole(given, "into"))
+        merge = curation.preview_merge(whole_numbers(given, "clusters"), _whole(given, "into"))
         return {**asdict(merge), "total": merge.total}
     if given.get("op") == "split":
         return {"parts": split_parts(explorer, _needed(given, "cluster"), _whole(given, "parts"))}
@@ -232,20 +232,12 @@ def _needed(given: dict[str, Any], name: str) -> int:
     return value
 
 
-def _ids(given: dict[str, Any], name: str) -> list[int]:
-    value = given.get(name, [])
-    good = isinstance(value, list) and len(value) <= 100_000
-    if not good or not all(type(v) is int and 0 <= v < 1 << 40 for v in value):
-        raise InputError(f"{name}: give a list of whole numbers")
-    return value
-
-
 _READS: dict[Any, Callable[[dict[str, Any], str], Any]] = {
     int: _needed,
     str: lambda given, name: _text(given, name, _LONGEST),
     bool: lambda given, name: bool(given[name]),
-    list[int]: _ids,
-    ArrayLike: _ids,
+    list[int]: whole_numbers,
+    ArrayLike: whole_numbers,
 }
 OPERATIONS: dict[str, Callable[[Explorer, dict[str, Any], dict[str, Any]], Entry]] = {
     **{

@@ -7,10 +7,11 @@ import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
-from starlette.responses import Response, StreamingResponse
+from starlette.background import BackgroundTask
+from starlette.responses import FileResponse, Response
 
 from shoal.core.text import encodable
 from shoal.errors import InputError, SourceError
@@ -30,7 +31,6 @@ LEFT_OUT = "left-out.txt"
 MOST_FILES = 20_000
 MOST_ON_SHEET = 400
 _AT_ONCE = 100_000
-_PIECE = 1 << 20
 _ACROSS = 20
 
 
@@ -46,7 +46,7 @@ def export(explorer: Explorer, params: Params) -> Response:
     stem = re.sub(r"[^A-Za-z0-9._-]+", "-", explorer.run.path.name.removesuffix(".shoal"))
     if form == "sheet":
         first = explorer.atlas.rows[rows.take(0, min(len(rows), MOST_ON_SHEET))]
-        headers = _attachment(f"{stem}-sheet.png")
+        headers = {"content-disposition": f'attachment; filename="{stem}-sheet.png"'}
         return Response(sheet(explorer, first.tolist()), media_type="image/png", headers=headers)
     if form in ("folders", *DATASETS):
         return _folders(explorer, rows, k, stem, form)
@@ -136,24 +136,14 @@ def sheet(explorer: Explorer, rows: list[int]) -> bytes:
     return pictures_of(explorer).sheet(rows, across, 96)
 
 
-def _attachment(name: str) -> dict[str, str]:
-    return {"content-disposition": f'attachment; filename="{name}"'}
-
-
 def _file(name: str, kind: str, write: Callable[[Path], Any]) -> Response:
-    """Write a temporary file, and send it in pieces."""
+    """Write a temporary file, send it, and delete it."""
     folder = tempfile.TemporaryDirectory(prefix="shoal-export-")
+    path = Path(folder.name) / name
     try:
-        path = Path(folder.name) / name
         write(path)
-        file = path.open("rb")
     except BaseException:
         folder.cleanup()
         raise
-    return StreamingResponse(_pieces(file, folder), media_type=kind, headers=_attachment(name))
-
-
-def _pieces(file: IO[bytes], folder: tempfile.TemporaryDirectory[str]) -> Iterator[bytes]:
-    with folder, file:
-        while piece := file.read(_PIECE):
-            yield piece
+    delete = BackgroundTask(folder.cleanup)
+    return FileResponse(path, media_type=kind, filename=name, background=delete)

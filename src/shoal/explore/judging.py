@@ -145,7 +145,6 @@ def compared(explorer: Explorer, params: Params) -> dict[str, Any]:
 
 
 def _ends(explorer: Explorer, cut: Cut) -> list[dict[str, Any]]:
-    """List the clusters of a cut in tree order."""
     listing = cut.listing(explorer.colours(cut))
     listing.sort(key=lambda c: -1 if c["leaf"] is None else c["leaf"])
     return [{"id": c["id"], "face": c["medoid"], "colour": c["colour"]} for c in listing]

@@ -202,7 +202,6 @@ def at(explorer: Explorer, params: Params) -> dict[str, Any]:
 
 
 def _at_apart(explorer: Explorer, x: float, y: float, zoom: int, k: int | None) -> dict[str, Any]:
-    """Return the picture at a place of the map whose pictures are moved apart."""
     across, down = (min(int(v * (1 << zoom)), (1 << zoom) - 1) for v in (x, y))
     shown = explorer.shown((zoom, across, down), False)
     here = (np.array([x, y]) * (1 << zoom) - [across, down]) * TILE

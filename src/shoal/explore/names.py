@@ -30,7 +30,6 @@ def names_in(cut: Cut, edited: Cut) -> list[str | None]:
 def _called(
     shared: sparse.csc_array, sizes: NDArray[np.int64], given: list[str | None], at: int, rows: int
 ) -> str | None:
-    """Name one cluster by those it shares rows with, most rows first."""
     span = slice(*shared.indptr[at : at + 2])
     some, counts = shared.indices[span], shared.data[span]
     within = []

@@ -36,28 +36,15 @@ class Ordered(Protocol):
 
 
 @dataclass(frozen=True)
-class Listed:
-    """Single rows."""
-
-    positions: NDArray
-
-    def __len__(self) -> int:
-        return len(self.positions)
-
-    def take(self, start: int, stop: int) -> NDArray[np.int64]:
-        return self.positions[start:stop].astype(np.int64)
-
-
-@dataclass(frozen=True)
 class Runs:
-    """A sequence of ranges of positions."""
+    """A sequence of ranges of positions, or of single ones."""
 
     low: NDArray[np.int64]
     ends: NDArray[np.int64]
 
     @classmethod
-    def of(cls, low: NDArray[np.int64], high: NDArray[np.int64]) -> Runs:
-        return cls(low, np.cumsum(high - low))
+    def of(cls, low: NDArray[np.int64], high: NDArray[np.int64] | None = None) -> Runs:
+        return cls(low, np.cumsum(high - low) if high is not None else np.arange(1, len(low) + 1))
 
     def __len__(self) -> int:
         return int(self.ends[-1]) if len(self.ends) else 0
@@ -107,19 +94,10 @@ class Shuffled:
 def ordered(positions: Positions, cut: Cut, order: str, seed: int = 0) -> Ordered:
     """Put a set of rows in one of `ORDERS`.
 
-    Parameters
-    ----------
-    positions
-        The set.
-    cut
-        Its clusters decide which rows are typical.
-    order
-        ``typical``: nearest to the mean of their cluster and to their representative first;
-        clusters alternate, the largest first, so that the beginning shows all of them.
-        ``boundary``: the least confident first. ``outliers`` and ``duplicates``: only those.
-        ``random``. ``tree``: in tree order, so that similar rows are neighbours.
-    seed
-        For the random order.
+    ``typical``: nearest to the mean of their cluster and to their representative first; clusters
+    alternate, the largest first, so that the beginning shows all of them. ``boundary``: the least
+    confident first. ``outliers`` and ``duplicates``: only those. ``random``, by the seed. ``tree``:
+    in tree order, so that similar rows are neighbours.
     """
     positions = passing(positions, cut.atlas, order)
     if order == "random":
@@ -127,7 +105,7 @@ def ordered(positions: Positions, cut: Cut, order: str, seed: int = 0) -> Ordere
     if order in ("tree", "duplicates"):
         return Runs.of(positions.low, positions.high)
     if len(positions) <= EXACT:
-        return Listed(_row_by_row(positions.all(), cut, order))
+        return Runs.of(_row_by_row(positions.all(), cut, order))
     return _leaf_by_leaf(positions, cut, order)
 
 
@@ -158,12 +136,10 @@ def _ranks(clusters: NDArray, lengths: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _turns(ranks: NDArray[np.int64], clusters: NDArray, cut: Cut) -> NDArray[np.int64]:
-    """Order rows so that clusters alternate, the largest first."""
     return np.lexsort((clusters, -cut.sizes[clusters], ranks))
 
 
 def _leaf_by_leaf(positions: Positions, cut: Cut, order: str) -> Runs:
-    """Sort the leaves of a set, not the rows in them."""
     inner = cut.atlas.start[1:-1]
     inner = np.unique(inner[positions.holds(inner)])
     first = np.unique(np.concatenate([positions.low, inner]))
@@ -209,13 +185,13 @@ def passing(positions: Positions, atlas: Atlas, order: str) -> Positions:
     return positions if found is None else positions & found
 
 
-def closest(positions: Positions, cut: Cut, order: str) -> Listed:
+def closest(positions: Positions, cut: Cut, order: str) -> Runs:
     """Return up to `CLOSEST` rows of a set that come nearest to being outliers or duplicates.
 
     The first are those farthest from the middle of their cluster, relative to its usual distance;
     the others pairs, the most alike first, which are known where every row is a representative.
     """
-    return Listed(
+    return Runs.of(
         _farthest(positions, cut) if order == "outliers" else _most_alike(positions, cut.atlas)
     )
 

@@ -131,6 +131,18 @@ def _plain(value: Any, depth: int = 0) -> Any:
     return [_plain(inner, depth + 1) for inner in value]
 
 
+def whole_numbers(
+    body: Mapping[str, Any], name: str, most: int = 100_000, end: int = 1 << 40
+) -> list[int]:
+    """Return a list of whole numbers below `end` out of a body; empty by default."""
+    found = body.get(name, [])
+    if not isinstance(found, list) or len(found) > most:
+        raise InputError(f"{name}: give a list of at most {most:,} whole numbers")
+    if not all(type(value) is int and 0 <= value < end for value in found):
+        raise InputError(f"{name}: give whole numbers from 0 to {end - 1:,}")
+    return found
+
+
 def _no_constant(word: str) -> None:
     raise ValueError(f"{word} is not JSON")
 

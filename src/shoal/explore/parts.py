@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -28,12 +29,20 @@ def split_parts(explorer: Explorer, cluster: int, parts: int | None) -> list[dic
     facts, after = explorer.curation.preview("split", cluster=cluster, parts=parts)
     cut = Cut(explorer.atlas, after, "preview")
     cut.reuse_clusters(explorer.cut(None))
+    parts_of = {int(cut.ids[n]): cut.positions_of(n) for n in map(cut.number, facts["ids"])}
+    return _with_pictures(explorer, parts_of.items(), cut)
+
+
+def _with_pictures(
+    explorer: Explorer, parts: Iterable[tuple[int | None, Positions]], cut: Cut
+) -> list[dict[str, Any]]:
+    """List parts as id (None for a new one), rows, and of the first ones typical rows."""
     found: list[dict[str, Any]] = []
-    for number in map(cut.number, facts["ids"]):
-        part: dict[str, Any] = {"cluster": int(cut.ids[number]), "rows": int(cut.sizes[number])}
+    for cluster, positions in parts:
+        part: dict[str, Any] = {"cluster": cluster, "rows": len(positions)}
         if len(found) < _MOST_PARTS:
-            positions = ordered(cut.positions_of(number), cut, "typical").take(0, SHOWN)
-            part["shown"] = explorer.named(explorer.atlas.rows[positions])
+            shown = ordered(positions, cut, "typical").take(0, SHOWN)
+            part["shown"] = explorer.named(explorer.atlas.rows[shown])
         found.append(part)
     return found
 
@@ -56,7 +65,6 @@ class OwnFit:
         self._failure = reason
 
     def stop(self) -> None:
-        """End it, and delete what it made."""
         self._process.stop()
         self._folder.cleanup()
 
@@ -70,13 +78,7 @@ class OwnFit:
         return not known or not np.array_equal(curation.rows_of(self.cluster), self.rows)
 
     def facts(self) -> dict[str, Any]:
-        """Say how it stands: not ``done`` yet, or the parts; the largest first.
-
-        Raises
-        ------
-        InputError
-            When it failed.
-        """
+        """Return whether it is ``done``, and the parts; InputError if it failed."""
         if self._process.running:
             return {"done": False, "parts": []}
         if self._failure is not None:
@@ -95,15 +97,9 @@ class OwnFit:
 
     @cached_property
     def _parts(self) -> list[dict[str, Any]]:
-        explorer, found = self.explorer, list[dict[str, Any]]()
-        for at, rows in enumerate(self.members):
-            facts: dict[str, Any] = {
-                "cluster": self.cluster if at == 0 else None,
-                "rows": len(rows),
-            }
-            if at < _MOST_PARTS:
-                positions = Positions.of(explorer.atlas.positions[rows])
-                order = ordered(positions, explorer.cut(None), "typical")
-                facts["shown"] = explorer.named(explorer.atlas.rows[order.take(0, SHOWN)])
-            found.append(facts)
-        return found
+        positions = self.explorer.atlas.positions
+        parts = [
+            (None if at else self.cluster, Positions.of(positions[rows]))
+            for at, rows in enumerate(self.members)
+        ]
+        return _with_pictures(self.explorer, parts, self.explorer.cut(None))

@@ -110,7 +110,6 @@ class Pictures:
 
 
 def open_pictures(source: Source | None) -> Pictures | None:
-    """Return the pictures of a source, None where its rows are not images."""
     if source is None or source.kind != "images" or not isinstance(source, ImageSource):
         return None
     return Pictures(source)

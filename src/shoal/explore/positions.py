@@ -70,12 +70,10 @@ class Positions:
         return self.high[range_] - (self.ends[range_] - at)
 
     def all(self) -> NDArray[np.int64]:
-        """List all positions, ascending."""
         lengths = self.high - self.low
         return np.repeat(self.high - self.ends, lengths) + np.arange(len(self))
 
     def holds(self, positions: NDArray) -> NDArray[np.bool_]:
-        """Return which of some positions are in the set."""
         if not len(self.low):
             return np.zeros(len(positions), np.bool_)
         at = np.searchsorted(self.low, positions, side="right") - 1

@@ -25,7 +25,6 @@ class JsonAnswer(JSONResponse):
 
 
 def refusal(status: int, kind: str, message: str, **more: Any) -> JsonAnswer:
-    """Return an error in the one form that all errors have."""
     if len(message) > _LONGEST:
         message = f"{message[:_LONGEST]}…"
     return JsonAnswer({"error": {"kind": kind, "message": message, **more}}, status)

@@ -139,7 +139,6 @@ FIELDS: dict[str, tuple[dict[str, Any], str]] = {
 
 
 def openapi() -> dict[str, Any]:
-    """Return the OpenAPI 3.1 description of all requests."""
     paths: dict[str, dict[str, Any]] = {}
     for method, calls in (("get", READS), ("post", WRITES)):
         for name, call in calls.items():

@@ -101,7 +101,6 @@ def _fitting(
 def _nearest(
     explorer: Explorer, vector: NDArray[np.float32]
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Return the nearest rows among those of the nearest representatives."""
     atlas = explorer.atlas
     leaves, away = nearest_of(vector, atlas.vectors, min(_LEAVES, len(atlas.vectors)))
     positions, each = atlas.first_positions(leaves[0], _EACH)

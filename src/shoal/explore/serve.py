@@ -88,7 +88,6 @@ def stoppable(routes: Sequence[BaseRoute], state: State | None = None) -> Starle
 
 
 def missing(_request: Request, error: Exception | None = None) -> Response:
-    """Refuse a path where nothing is."""
     return refusal(getattr(error, "status_code", 404), "missing", "there is nothing here")
 
 
@@ -155,16 +154,8 @@ def make_server(
 ) -> uvicorn.Server:
     """Return a server, to be run in an event loop; it ends when its `should_exit` is set.
 
-    Parameters
-    ----------
-    app
-        From `stoppable`.
-    address
-        From `listen`.
-    ready
-        Is called when requests are answered.
-    framed
-        Let a notebook of this machine show the page in a frame.
+    `ready` is called when requests are answered; `framed` lets a notebook of this machine show the
+    page in a frame.
     """
     config = uvicorn.Config(
         address.guarded(app, framed),

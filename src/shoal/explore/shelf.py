@@ -58,7 +58,6 @@ class Shelf:
         )
 
     def close(self) -> None:
-        """End the drawing of maps."""
         for _, drawing in self._opened.values():
             if drawing is not None:
                 drawing.stop()

@@ -109,7 +109,6 @@ def _by_columns(explorer: Explorer, cut: Cut, table: TableSource) -> dict[int, s
 
 
 def _by_numbers(explorer: Explorer, cut: Cut, names: list[str]) -> dict[int, str]:
-    """Name clusters of vectors by those of their named numbers that are high or low."""
     rows, cells = explorer.kept("cells", lambda: read_cells(explorer))
     positions = explorer.atlas.positions[rows].astype(np.int64)
     cells, at = cells[positions >= 0], cut.labels(positions[positions >= 0])
@@ -132,7 +131,6 @@ def _by_numbers(explorer: Explorer, cut: Cut, names: list[str]) -> dict[int, str
 
 
 def _phrase(traits: Traits, cluster: int) -> str:
-    """Say what tells a cluster most, in few words."""
     words: list[str] = []
     for at in np.argsort(-traits.telling[cluster], kind="stable").tolist():
         if traits.telling[cluster, at] < _TELLING or len(words) == _WORDS:

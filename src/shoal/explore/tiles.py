@@ -177,7 +177,6 @@ def density_png(
 
 
 def _dots(pixels: NDArray[np.uint8], side: int, wide: int) -> NDArray[np.uint8]:
-    """Draw each spot as a round dot, which may overlap its neighbours."""
     edge = (wide - side) // 2
     middle = np.arange(wide) + 0.5 - wide / 2
     mask = np.clip(wide / 2 + 0.5 - np.hypot(middle[:, None], middle), 0, 1)
@@ -220,7 +219,6 @@ def _glow(pixels: NDArray[np.uint8], reach: float) -> tuple[NDArray, NDArray]:
 
 
 def _softened(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Blur the spots into the empty ones around them."""
     # Premultiplied: the colour of an empty spot does not count.
     light = Image.fromarray(pixels).convert("RGBa").filter(ImageFilter.GaussianBlur(_GLOW))
     return np.where(pixels[..., 3:] == 0, np.asarray(light.convert("RGBA")), pixels)
@@ -247,7 +245,6 @@ def frames_png(
 
 
 def veil_png(found: Spots, lit: NDArray[np.int64]) -> bytes:
-    """Draw a veil over the pictures of rows that are not in the set."""
     strength = np.where((found.counts > 0) & (lit == 0), _VEIL, 0.0)
     return png_bytes(_pixels(found.bits, np.broadcast_to(_GREY, (len(strength), 3)), strength))
 

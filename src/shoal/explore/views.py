@@ -13,7 +13,7 @@ from shoal.explore.detail import row_facts
 from shoal.explore.explorer import SET_FIELDS, Explorer
 from shoal.explore.facets import beside_cut
 from shoal.explore.orders import ORDERS, passing
-from shoal.explore.params import Params
+from shoal.explore.params import Params, whole_numbers
 from shoal.explore.pictures import SIDES, Pictures
 from shoal.methods import DEFAULT
 from shoal.stages.method_result import Found
@@ -105,12 +105,7 @@ def choose(explorer: Explorer, params: Params) -> dict[str, Any]:
     if unknown := ", ".join(sorted(set(spec) - set(SET_FIELDS))):
         raise InputError(f"unknown fields {unknown[:80]}: give {', '.join(sorted(SET_FIELDS))}")
     for name, most in (("clusters", 100_000), ("rows", 1_000_000)):
-        found = spec.get(name, [])
-        top = explorer.atlas.n_rows if name == "rows" else 1 << 31
-        if not isinstance(found, list) or len(found) > most:
-            raise InputError(f"{name}: give a list of at most {most:,}")
-        if not all(type(value) is int and 0 <= value < top for value in found):
-            raise InputError(f"{name}: give whole numbers from 0 to {top - 1:,}")
+        whole_numbers(spec, name, most, explorer.atlas.n_rows if name == "rows" else 1 << 31)
     _check_area(explorer, spec.get("area"))
     _check_where(explorer, spec.get("where"), k)
     name, chosen = explorer.choose(spec, k)

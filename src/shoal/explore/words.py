@@ -32,7 +32,6 @@ COMMON = tuple(_LISTED.split(","))
 
 
 def read_words(path: Path) -> tuple[str, ...]:
-    """Read names that clusters may have, one a line."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
