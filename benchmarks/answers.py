@@ -179,7 +179,7 @@ BENCHMARK = Benchmark(
     musts,
     about=(
         "Labelled sets (`benchmarks.labelled`): those on which the rule of the primary layer was "
-        "chosen, and those on which it was judged, which are related (`docs/design.md`). Sets "
+        "chosen, and those on which it was judged, which are related (`docs/method.md`). Sets "
         "without structure (`benchmarks.structureless`), which were used to set the null model. "
         "AMI, with noise as an error; `best_cut_ami` is the best of the cuts into 2 to 60, then "
         "in steps of 6 % to 800, which cannot be selected without the labels. Seconds are those "

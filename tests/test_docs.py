@@ -12,7 +12,8 @@ from shoal.cli.app import app
 from shoal.cli.options import flag
 from shoal.settings import SETTINGS
 
-DOCS = Path(__file__).parents[1] / "docs"
+ROOT = Path(__file__).parents[1]
+DOCS, SRC = ROOT / "docs", ROOT / "src" / "shoal"
 
 
 def page(name):
@@ -48,6 +49,40 @@ def test_the_reference_is_as_the_code_says():
 def test_links_lead_somewhere(name):
     for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page(name)):
         assert "://" in target or (DOCS / target).exists(), f"{name} leads to {target}"
+
+
+def defined(dotted, under=SRC):
+    """Return whether a module exists and names what follows, as in ``core.null.has_structure``."""
+    parts = dotted.removeprefix("shoal.").split(".")
+    for count in range(len(parts), 0, -1):
+        path = under.joinpath(*parts[:count])
+        file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+        if file.exists():
+            text = file.read_text(encoding="utf-8")
+            return all(re.search(rf"\b{name}\b", text) for name in parts[count:])
+    return False
+
+
+@pytest.mark.parametrize("name", ["docs/design.md", "docs/method.md", "CONTRIBUTING.md"])
+def test_modules_and_files_in_the_prose_exist(name):
+    text = (ROOT / name).read_text(encoding="utf-8")
+    packages = {path.stem for path in SRC.iterdir()} | {"shoal"}
+    for word in re.findall(r"`([\w./]+)`", text):
+        if re.search(r"\w/\w|\.py$|^\w+/$", word):
+            assert any((root / word).exists() for root in (SRC, ROOT)), word
+        elif word.partition(".")[0] in packages and re.search(r"\.(?!toml|sqlite)\w", word):
+            assert defined(word), word
+
+
+def test_the_package_is_as_the_design_says():
+    text = page("design.md")
+    tree, flow = (block for block in text.split("```")[1::2] if block.startswith("\n"))
+    for line in tree.splitlines()[2:]:
+        for word in re.findall(r"[\w/]+(?:\.py|/(?=[ ;:]))", line):
+            places = (SRC, ROOT, SRC / line.split("/")[0].strip())
+            assert any((place / word).exists() for place in places), word
+    for word in re.findall(r"\b[a-z_]+(?:\.\w+)+", flow):
+        assert defined(word) or defined(word, SRC / "rows"), word
 
 
 def test_the_run_folder_can_be_read_as_its_page_says(tmp_path, monkeypatch):

@@ -21,7 +21,7 @@ from shoal.core.excess import split_excess
 from shoal.core.graph import Graph
 
 # The excess at which the sides of a split are of two kinds as often as of one, and how fast that
-# changes: a logistic curve fitted on the chosen half of benchmarks.labelled (docs/design.md).
+# changes: a logistic curve fitted on the chosen half of benchmarks.labelled (docs/method.md).
 _EVEN, _SLOPE = 1.0, 1.0
 _NEAREST = 3  # clusters that each is compared with
 _SHOWN = 12
