@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from shoal.palettes import bands
+from shoal.palettes import indexed
 from shoal.palettes.dither import dithered
-from shoal.palettes.pictures import rgba
+from shoal.palettes.pictures import to_rgba
 from shoal.palettes.spaces import SPACES
 
 BLACK_WHITE = np.array([[0, 0, 0, 255], [255, 255, 255, 255]], np.uint8)
@@ -27,16 +27,16 @@ def slow_diffusion(grey):
 
 @pytest.mark.parametrize("rows", [1, 3, 1000])
 def test_errors_spread_as_floyd_and_steinberg_say(monkeypatch, rows):
-    monkeypatch.setattr(bands, "_BAND_PIXELS", rows * 23)
+    monkeypatch.setattr(indexed, "_BAND_PIXELS", rows * 23)
     pixels = np.random.default_rng(0).integers(0, 256, (19, 23), np.uint8)
-    found = dithered(rgba(pixels), BLACK_WHITE, RGB, "floyd-steinberg")
+    found = dithered(to_rgba(pixels), BLACK_WHITE, RGB, "floyd-steinberg")
     assert (found == slow_diffusion(pixels / 255)).mean() > 0.99  # but for float32's ties
 
 
 @pytest.mark.parametrize("dither", ["ordered", "floyd-steinberg"])
 @pytest.mark.parametrize("level", [40, 128, 200])
 def test_the_mean_is_the_colour(dither, level):
-    pixels = rgba(np.full((32, 32), level, np.uint8))
+    pixels = to_rgba(np.full((32, 32), level, np.uint8))
     found = dithered(pixels, BLACK_WHITE, RGB, dither)
     assert found.mean() == pytest.approx(level / 255, abs=0.03)
 
@@ -54,6 +54,6 @@ def test_clear_pixels_stay_clear_and_palette_colours_as_they_are(dither, space):
 
 
 def test_one_colour_alone():
-    pixels = rgba(np.full((3, 3), 9, np.uint8))
+    pixels = to_rgba(np.full((3, 3), 9, np.uint8))
     for dither in ("ordered", "floyd-steinberg"):
         assert not dithered(pixels, BLACK_WHITE[:1], RGB, dither).any()

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from shoal.palettes import histogram
-from shoal.palettes.histogram import Histogram, cells_of, count_colours, total
+from shoal.palettes.histogram import Histogram, average_cells, count_colours, total
 
 
 def test_colours_are_counted_as_a_slow_count_does(photo):
@@ -34,15 +34,15 @@ def test_cells_keep_the_mean_and_the_spread(monkeypatch):
     monkeypatch.setattr(histogram, "_ENOUGH_CELLS", 2)
     colours = np.array([[0, 0, 0, 255], [2, 0, 0, 255], [200, 0, 0, 255]], np.uint8)
     points, weights = colours.astype(np.float32), np.array([3.0, 1.0, 5.0])
-    cells = cells_of(colours, points, weights)
+    cells = average_cells(colours, points, weights)
     assert cells.points[:, 0].tolist() == [0.5, 200]
     assert cells.weights.tolist() == [4, 5]
     assert cells.spread == pytest.approx(3 * 0.25 + 1.5**2)
 
 
-def test_few_colours_are_cells_of_their_own():
+def test_few_colours_are_average_cells_their_own():
     colours = np.array([[0, 0, 0, 255], [2, 0, 0, 255], [4, 0, 0, 255]], np.uint8)
-    cells = cells_of(colours, colours.astype(np.float32), np.ones(3))
+    cells = average_cells(colours, colours.astype(np.float32), np.ones(3))
     assert (len(cells.points), cells.spread) == (3, 0)
 
 

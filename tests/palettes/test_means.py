@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.cluster import KMeans
 
-from shoal.palettes.means import drawn_start, lloyd, nearest
+from shoal.palettes.means import kmeans_plus_plus, lloyd, nearest
 
 RNG = np.random.default_rng(1)
 POINTS = RNG.random((9_000, 4)).astype(np.float32)
@@ -42,5 +42,5 @@ def test_a_centre_without_points_goes_where_the_error_is():
 
 def test_drawn_centres_are_points_and_never_more_than_distinct_ones():
     points = np.repeat(np.eye(4, dtype=np.float32), 5, axis=0)
-    start = drawn_start(points, np.ones(20), 7, np.random.default_rng(0))
+    start = kmeans_plus_plus(points, np.ones(20), 7, 0)
     assert len(np.unique(start, axis=0)) == len(start) == 4

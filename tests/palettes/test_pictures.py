@@ -5,7 +5,7 @@ import pytest
 from PIL import Image, ImageCms
 
 from shoal.errors import SourceError
-from shoal.palettes.pictures import read_rgba, tidy
+from shoal.palettes.pictures import normalise_opacity, read_rgba
 
 
 def encoded(image, form="PNG", **options):
@@ -81,4 +81,6 @@ def test_what_is_no_image_is_one_sentence(data):
 
 def test_hidden_colours_are_forgotten():
     pixels = np.array([[[9, 9, 9, 0], [1, 2, 3, 0], [5, 5, 5, 200]]], np.uint8)
-    assert tidy(pixels, True).tolist() == [[[0, 0, 0, 0], [0, 0, 0, 0], [5, 5, 5, 200]]]
+    assert normalise_opacity(pixels, True).tolist() == [
+        [[0, 0, 0, 0], [0, 0, 0, 0], [5, 5, 5, 200]]
+    ]

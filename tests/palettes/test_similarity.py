@@ -3,7 +3,7 @@ import pytest
 from scipy.ndimage import uniform_filter
 
 from shoal.palettes import similarity
-from shoal.palettes.pictures import rgba
+from shoal.palettes.pictures import to_rgba
 from shoal.palettes.similarity import OKLAB, RGB, luma, psnr, squared_distance, ssim
 
 
@@ -24,7 +24,7 @@ def slow_ssim(x, y, side=7):
 @pytest.mark.parametrize("rows", [5, 64])
 def test_ssim_is_that_of_the_formula(monkeypatch, photo, rows):
     monkeypatch.setattr(similarity, "_ROWS", rows)
-    one = luma(rgba(photo))
+    one = luma(to_rgba(photo))
     other = np.clip(one + np.random.default_rng(0).normal(0, 9, one.shape), 0, 255)
     assert ssim(one, other.astype(np.float32)) == pytest.approx(slow_ssim(one, other), abs=1e-5)
     assert ssim(one, one) == pytest.approx(1, abs=1e-6)
@@ -40,7 +40,7 @@ def test_ssim_of_small_images(shape):
 def test_psnr_is_that_of_the_pixels(photo):
     palette = np.array([[30, 60, 90, 255], [200, 200, 200, 255]], np.uint8)
     index = (photo[..., 0] > 128).astype(np.uint8)
-    found = psnr(RGB, squared_distance(rgba(photo), index, palette, RGB), index.size)
+    found = psnr(RGB, squared_distance(to_rgba(photo), index, palette, RGB), index.size)
     error = ((photo.astype(float) - palette[index][..., :3]) ** 2).mean()
     assert found == pytest.approx(10 * np.log10(255**2 / error), abs=1e-3)
     assert squared_distance(palette[index], index, palette, OKLAB) == 0

@@ -8,6 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from shoal.palettes.spaces import Points, Weights
+
 _DEPTH = 8  # levels of the octree: one a bit, as of 8-bit colours
 
 
@@ -20,21 +22,13 @@ class Cut(NamedTuple):
 
 
 NO_CUT = Cut(0.0, 0, 0)
-Cutter = Callable[[NDArray[np.float32], NDArray[np.float64]], Cut]
+Cutter = Callable[[Points, Weights], Cut]
 
 
-def cut_boxes(
-    points: NDArray[np.float32], weights: NDArray[np.float64], k: int, cut: Cutter
-) -> NDArray[np.float32]:
+def cut_boxes(points: Points, weights: Weights, k: int, cut: Cutter) -> Points:
     """Cut the box of the highest priority until there are k, and return their means.
 
-    `points`: float32 (n, 4).
-    `weights`: float64 (n,), all above 0.
     `cut`: Chooses the cut of a box by its points and weights; priority 0 for none.
-
-    Returns
-    -------
-    float32 array, shape (at most k, 4)
     """
     boxes = [np.arange(len(points))]
     cuts = [cut(points, weights)]
@@ -53,7 +47,7 @@ def cut_boxes(
     return np.stack(means).astype(np.float32)
 
 
-def variance_cut(points: NDArray[np.float32], weights: NDArray[np.float64]) -> Cut:
+def variance_cut(points: Points, weights: Weights) -> Cut:
     """Cut where the sum of squared distances to the means decreases most (Wu 1991)."""
     best = NO_CUT
     for axis in np.flatnonzero(np.ptp(points, axis=0) > 0):
@@ -70,7 +64,7 @@ def variance_cut(points: NDArray[np.float32], weights: NDArray[np.float64]) -> C
     return best
 
 
-def median_cut(points: NDArray[np.float32], weights: NDArray[np.float64]) -> Cut:
+def median_cut(points: Points, weights: Weights) -> Cut:
     """Cut the longest side at the weighted median, boxes with most pixels first (Heckbert 1982)."""
     lengths = np.ptp(points, axis=0)
     axis = int(lengths.argmax())
@@ -83,9 +77,7 @@ def median_cut(points: NDArray[np.float32], weights: NDArray[np.float64]) -> Cut
     return Cut(float(sizes[-1]), axis, int(ends[at]) + 1)
 
 
-def octree(
-    points: NDArray[np.float32], weights: NDArray[np.float64], k: int
-) -> NDArray[np.float32]:
+def octree(points: Points, weights: Weights, k: int) -> Points:
     """Merge the leaves of an octree, deepest and smallest first, until k are left.
 
     Leaves that share a parent are merged together, so there may be fewer than k (Gervautz,
@@ -119,8 +111,6 @@ def _paths(cells: NDArray[np.int64]) -> NDArray[np.int64]:
     return cells @ (1 << (_DEPTH * np.arange(4, dtype=np.int64)))
 
 
-def _means(
-    points: NDArray[np.float32], weights: NDArray[np.float64], own: NDArray[np.int64]
-) -> NDArray[np.float32]:
+def _means(points: Points, weights: Weights, own: NDArray[np.int64]) -> Points:
     sums = np.stack([np.bincount(own, weights * points[:, j]) for j in range(4)], axis=1)
     return (sums / np.bincount(own, weights)[:, None]).astype(np.float32)

@@ -5,12 +5,11 @@ from __future__ import annotations
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
 from shoal.palettes.boxes import cut_boxes, median_cut, octree, variance_cut
-from shoal.palettes.histogram import CLEAR, Cells, Histogram, cells_of
-from shoal.palettes.means import Means, drawn_start, lloyd, nearest
-from shoal.palettes.spaces import SPACES, Space
+from shoal.palettes.histogram import CLEAR, Cells, Histogram, average_cells
+from shoal.palettes.means import Means, kmeans_plus_plus, lloyd, nearest
+from shoal.palettes.spaces import SPACES, Colours, Points, Space, Weights
 
 METHODS = ("shoal", "kmeans", "median-cut", "octree")
 MOST_COLOURS = 256  # of an indexed PNG or GIF
@@ -30,27 +29,26 @@ _FEW = 16
 
 def choose_colours(
     histogram: Histogram, k: int | None, space: Space, method: str, seed: int = 0
-) -> NDArray[np.uint8]:
+) -> Colours:
     """Choose k colours for a histogram.
 
-    `k`: None for the fewest that keep the error unnoticeable; see `_enough`.
+    `k`: None for the fewest that keep the error unnoticeable; see `_fewest_unnoticeable`.
 
     Returns
     -------
-    uint8 array, shape (at most k, 4)
-        RGBA, each once. Where the pixels have no more than k colours, exactly these.
+    (at most k, 4), each once. If the pixels have no more than k colours, exactly these.
     """
     colours = histogram.colours
     if len(colours) <= (_FEW if k is None else k):
         return colours
-    if histogram.keys[0] == CLEAR and k != 1:  # a mean of clear and faint pixels would be a veil
+    if histogram.keys[0] == CLEAR and k != 1:  # no colour may be a mean of clear and faint pixels
         rest = Histogram(histogram.keys[1:], histogram.counts[1:], histogram.exact)
         others = choose_colours(rest, None if k is None else k - 1, space, method, seed)
         return np.concatenate([colours[:1], others[: MOST_COLOURS - 1]])
     points, weights = space.points(colours), histogram.counts.astype(np.float64)
-    cells = cells_of(colours, points, weights)
+    cells = average_cells(colours, points, weights)
     if k is None:
-        k = _enough(histogram, method, seed)
+        k = _fewest_unnoticeable(histogram, method, seed)
         if len(colours) <= k:
             return colours
     if method == "shoal":
@@ -61,27 +59,19 @@ def choose_colours(
         centres = min(starts, key=lambda found: found.error).centres
     else:
         centres = _by_cuts(points, weights, k, method)
-    found = np.unique(space.colours(centres), axis=0)
-    return _used(found, points, space)
+    palette = np.unique(space.colours(centres), axis=0)
+    used = np.unique(nearest(points, space.points(palette)))
+    return palette[used]
 
 
-def _used(
-    palette: NDArray[np.uint8], points: NDArray[np.float32], space: Space
-) -> NDArray[np.uint8]:
-    return palette[np.unique(nearest(points, space.points(palette)))]
-
-
-def _by_cuts(
-    points: NDArray[np.float32], weights: NDArray[np.float64], k: int, method: str
-) -> NDArray[np.float32]:
+def _by_cuts(points: Points, weights: Weights, k: int, method: str) -> Points:
     if method == "octree":
         return octree(points, weights, k)
     return cut_boxes(points, weights, k, median_cut)
 
 
-def _drawn(points: NDArray[np.float32], weights: NDArray[np.float64], k: int, seed: int) -> Means:
-    start = drawn_start(points, weights, k, np.random.default_rng(seed))
-    return lloyd(points, weights, start)
+def _drawn(points: Points, weights: Weights, k: int, seed: int) -> Means:
+    return lloyd(points, weights, kmeans_plus_plus(points, weights, k, seed))
 
 
 def _best_start(cells: Cells, k: int, seed: int) -> Means:
@@ -93,14 +83,14 @@ def _best_start(cells: Cells, k: int, seed: int) -> Means:
     return min(found, key=lambda means: means.error)
 
 
-def _enough(histogram: Histogram, method: str, seed: int) -> int:
+def _fewest_unnoticeable(histogram: Histogram, method: str, seed: int) -> int:
     """Return the fewest colours with a just noticeable RMS error in Oklab.
 
-    By cells of colours, to which the error within them is added; by bisection, as more colours
-    err less but for the luck of starts.
+    By cells of colours, to which the error within them is added; by bisection, as the error falls
+    with more colours, apart from the luck of the initialisation.
     """
     points = SPACES["oklab"].points(histogram.colours)
-    cells = cells_of(histogram.colours, points, histogram.counts.astype(np.float64))
+    cells = average_cells(histogram.colours, points, histogram.counts.astype(np.float64))
     limit = _NOTICEABLE**2 * float(cells.weights.sum())
     error = partial(_error_of, cells, method, seed)
     low, high = 1, 2
@@ -113,7 +103,7 @@ def _enough(histogram: Histogram, method: str, seed: int) -> int:
 
 
 def _error_of(cells: Cells, method: str, seed: int, k: int) -> float:
-    """Weighted sum of squared distances of all colours to a palette of k."""
+    """Return the weighted sum of squared distances of all colours to a palette of k."""
     points, weights = cells.points, cells.weights
     if len(points) <= k:
         return cells.spread

@@ -6,8 +6,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from shoal.palettes.bands import bands
-from shoal.palettes.spaces import Space
+from shoal.palettes.indexed import bands
+from shoal.palettes.spaces import Colours, Points, Space
 
 # Bayer's matrix of 8×8 (1973): each quarter as the whole, a quarter of a step apart.
 _BAYER = np.zeros((1, 1))
@@ -44,7 +44,7 @@ def _closest(a, b, c, d, centres, order, bounds, first):  # type: ignore[no-unty
 
 @njit(cache=True, nogil=True)
 def _diffuse(points, top, centres, order, bounds, low, high, carried, out):  # type: ignore[no-untyped-def]
-    """Floyd–Steinberg, every other row from right to left; `carried` is the row's error."""
+    """Diffuse errors as Floyd–Steinberg, every other row backwards; `carried`: the row's error."""
     height, width = out.shape
     last = 0
     want = np.zeros(4, np.float32)
@@ -74,7 +74,7 @@ def _diffuse(points, top, centres, order, bounds, low, high, carried, out):  # t
 
 @njit(cache=True, nogil=True)
 def _ordered(points, top, centres, order, bounds, pattern, out):  # type: ignore[no-untyped-def]
-    """Nearest colour of each pixel after adding the pattern (8, 8, 4)."""
+    """Find the nearest colour of each pixel after adding the pattern (8, 8, 4)."""
     last = 0
     for y in range(out.shape[0]):
         for x in range(out.shape[1]):
@@ -87,10 +87,10 @@ def _ordered(points, top, centres, order, bounds, pattern, out):  # type: ignore
             out[y, x] = last
 
 
-def _neighbours(centres: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """For each centre all others, nearest first, and a quarter of their squared distances.
+def _neighbours(centres: Points) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Return all centres by distance from each, and a quarter of their squared distances.
 
-    A point nearer to its centre than half the way to another is not nearer to that one.
+    A point nearer to its centre than half the distance to another is not nearer to that one.
     """
     apart = ((centres[:, None] - centres[None]) ** 2).sum(axis=2) / 4
     order = np.argsort(apart, axis=1, kind="stable")
@@ -98,15 +98,15 @@ def _neighbours(centres: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArra
 
 
 def dithered(
-    pixels: NDArray[np.uint8], palette: NDArray[np.uint8], space: Space, dither: str
+    pixels: NDArray[np.uint8], palette: Colours, space: Space, dither: str
 ) -> NDArray[np.uint8]:
     """Return the palette index of each pixel, (H, W), with dithering.
 
-    Errors spread in the coordinates of the space, and colours are limited to the palette's own
-    range in each, beyond which errors would only pile up. Clear pixels neither take nor give.
+    Errors spread in the coordinates of the space, and colours are limited to the range of the
+    palette in each, or errors would accumulate beyond it. Clear pixels neither receive nor pass on
+    errors.
 
-    `pixels`: uint8 (H, W, 4).
-    `palette`: uint8 (K, 4).
+    `pixels`: (H, W, 4).
     """
     centres = space.points(palette)
     order, bounds = _neighbours(centres)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from shoal.palettes.spaces import Colours, Points, Weights
+
 OPAQUE = 255
 CLEAR = 0  # the key of all clear pixels, and so the first of those there are
 # More distinct colours than this (48 MB) are counted by 7 bits a channel: the palette of so many
@@ -24,7 +26,7 @@ def packed(pixels: NDArray[np.uint8]) -> NDArray[np.uint32]:
     return whole.astype(np.uint32, copy=False)
 
 
-def unpacked(keys: NDArray[np.uint32]) -> NDArray[np.uint8]:
+def unpacked(keys: NDArray[np.uint32]) -> Colours:
     return keys.astype("<u4").view(np.uint8).reshape(-1, 4)
 
 
@@ -37,8 +39,7 @@ class Histogram:
     exact: bool = True  # False where there were so many colours that they were rounded
 
     @property
-    def colours(self) -> NDArray[np.uint8]:
-        """RGBA bytes, (n, 4)."""
+    def colours(self) -> Colours:
         return unpacked(self.keys)
 
     def __add__(self, other: Histogram) -> Histogram:
@@ -84,14 +85,12 @@ def _rounded(keys: NDArray[np.uint32]) -> NDArray[np.uint32]:
 class Cells:
     """Means of the colours in each cell of a grid, whose palette is nearly that of all colours."""
 
-    points: NDArray[np.float32]  # (c, 4)
-    weights: NDArray[np.float64]  # (c,)
+    points: Points
+    weights: Weights
     spread: float  # Weighted sum of squared distances of the colours from their means
 
 
-def cells_of(
-    colours: NDArray[np.uint8], points: NDArray[np.float32], weights: NDArray[np.float64]
-) -> Cells:
+def average_cells(colours: Colours, points: Points, weights: Weights) -> Cells:
     """Average the points of colours in the same cell; few colours get cells of their own."""
     for bits in _CELL_BITS:
         key = _cell_keys(colours, bits)
@@ -111,7 +110,7 @@ def cells_of(
     return Cells(means, sizes.astype(np.float64), max(spread, 0.0))
 
 
-def _cell_keys(colours: NDArray[np.uint8], bits: int) -> NDArray[np.int64]:
+def _cell_keys(colours: Colours, bits: int) -> NDArray[np.int64]:
     shifts = np.array([8 - bits] * 3 + [8 - _OPACITY_BITS], np.uint8)
     powers = 1 << np.array([_OPACITY_BITS + 2 * bits, _OPACITY_BITS + bits, _OPACITY_BITS, 0])
     return (colours >> shifts).astype(np.int64) @ powers

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -9,26 +12,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.errors import InputError, SourceError
-from shoal.palettes.histogram import Histogram
 from shoal.palettes.indexed import FORMATS
-from shoal.palettes.pictures import read_rgba, rgba, tidy
+from shoal.palettes.pictures import WORKING_BYTES, normalise_opacity, read_rgba, to_rgba
+from shoal.palettes.similarity import Measured
+from shoal.progress import Progress
 from shoal.rows import Source, open_source
 from shoal.rows.images.encoded import EncodedSource
+from shoal.rows.images.formats import decoding
+from shoal.rows.memory_budget import PIXELS
 from shoal.rows.vectors_with_images import pictures_of
+from shoal.settings import available_cores
 
 
 class Images:
     """The images of a palette: files in any source, or one image in memory."""
 
     def __init__(self, source: Any, opacity: str, settings: dict[str, Any]) -> None:
-        self.see_through = opacity == "kept"
+        self.keep_opacity = opacity == "kept"
         self.skipped: list[tuple[str, str]] = []
         self.single: tuple[NDArray[np.uint8], int] | None = None
         self.source: EncodedSource | None = None
-        # Of one image: what is known once its palette is, and need not be found again.
-        self.known: tuple[Histogram, NDArray[np.int64], tuple[float, float]] | None = None
+        # Of one image: its palette colours, computed with the palette and used again to write it
+        self.measured: Measured | None = None
         if _is_image(source):
-            pixels = tidy(_in_memory(source), self.see_through)
+            pixels = normalise_opacity(_in_memory(source), self.keep_opacity)
             self.single = pixels, pixels.nbytes
             self.rows, self.is_one = [0], True
             return
@@ -60,7 +67,7 @@ class Images:
             return self.single
         assert self.source is not None
         data = self.source.encoded(row)
-        found = read_rgba(data, self.see_through), len(data)
+        found = read_rgba(data, self.keep_opacity), len(data)
         if self.is_one:
             self.single = found
         return found
@@ -87,6 +94,23 @@ class Images:
         return [out / stem.parent / f"{stem.name}{extension}" for stem in stems]
 
 
+def in_threads(tasks: Iterator[Any], workers: int | None, progress: Progress) -> Iterator[Any]:
+    """Run tasks in threads, and yield results in order, with a bounded queue."""
+    threads = workers or available_cores()
+    with ThreadPoolExecutor(threads) as pool:
+        waiting = [pool.submit(task) for task in islice(tasks, 2 * threads)]
+        while waiting:
+            yield waiting.pop(0).result()
+            progress.advance(1)
+            waiting += [pool.submit(task) for task in islice(tasks, 1)]
+
+
+def working_memory(pixels: NDArray[np.uint8]) -> Any:
+    """Reserve the memory for counting, indexing and comparing an image."""
+    height, width = pixels.shape[:2]
+    return PIXELS.take(WORKING_BYTES * height * width, decoding(height, width))
+
+
 def _is_image(source: Any) -> bool:
     """Return whether a value is a single image: an array of 2 or 3 dimensions, or a PIL image."""
     from PIL import Image
@@ -105,4 +129,4 @@ def _in_memory(source: Any) -> NDArray[np.uint8]:
             f"an image of shape {source.shape} and {source.dtype}: give uint8 (H, W) or (H, W, C), "
             "C from 1 to 4"
         )
-    return rgba(source)
+    return to_rgba(source)

@@ -11,12 +11,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from shoal.palettes.spaces import Points, Weights
+
 _BLOCK = 4096  # points whose distances to all centres are in memory at a time: they fit the cache
 _MOST_STEPS = 60
-# Lloyd's steps end when one takes less than this share of the error off: 60 such steps move the
+# Lloyd's steps end when one reduces the error by less than this share: 60 such steps move the
 # PSNR by less than 0.03 dB.
 _LEAST_GAIN = 1e-4
-# k-means++ looks at 2 + ln K candidates for each centre (Arthur, Vassilvitskii 2007, section 5).
+# k-means++ compares 2 + ln K candidates for each centre (Arthur, Vassilvitskii 2007, section 5).
 _CANDIDATES = 2
 
 
@@ -24,11 +26,11 @@ _CANDIDATES = 2
 class Means:
     """Centres, and the weighted sum of squared distances to them."""
 
-    centres: NDArray[np.float32]
+    centres: Points
     error: float
 
 
-def nearest(points: NDArray[np.float32], centres: NDArray[np.float32]) -> NDArray[np.int64]:
+def nearest(points: Points, centres: Points) -> NDArray[np.int64]:
     """Return the nearest centre of each point, the first one on ties."""
     # In float64: in float32 the products lose what tells two light colours apart.
     middles = centres.astype(np.float64)
@@ -41,14 +43,14 @@ def nearest(points: NDArray[np.float32], centres: NDArray[np.float32]) -> NDArra
 
 
 def lloyd(
-    points: NDArray[np.float32],
-    weights: NDArray[np.float64],
-    centres: NDArray[np.float32],
+    points: Points,
+    weights: Weights,
+    centres: Points,
     least_gain: float = _LEAST_GAIN,
 ) -> Means:
-    """Run Lloyd's iterations until the error decreases by less than a share.
+    """Run Lloyd's iterations until the error decreases by less than a share of it.
 
-    A centre without points goes to the point that errs most.
+    A centre without points moves to the point with the largest error.
     """
     squares = float(weights @ (points.astype(np.float64) ** 2).sum(axis=1))
     before, columns = np.inf, [weights * column for column in points.T]
@@ -69,13 +71,9 @@ def lloyd(
     return Means(centres, error)
 
 
-def drawn_start(
-    points: NDArray[np.float32],
-    weights: NDArray[np.float64],
-    k: int,
-    generator: np.random.Generator,
-) -> NDArray[np.float32]:
+def kmeans_plus_plus(points: Points, weights: Weights, k: int, seed: int) -> Points:
     """Draw centres by k-means++ (Arthur, Vassilvitskii 2007)."""
+    generator = np.random.default_rng(seed)
     chosen = [int(np.searchsorted(np.cumsum(weights), generator.random() * weights.sum()))]
     distance = ((points - points[chosen[0]]) ** 2).sum(axis=1)
     for _ in range(k - 1):

@@ -26,23 +26,25 @@ _GRID = 9  # colours along each axis by which a profile is compared with sRGB
 _SAME = 2  # levels by which a profile for sRGB may differ, by the rounding of its tables
 
 
-def read_rgba(data: bytes, see_through: bool = True) -> NDArray[np.uint8]:
+def read_rgba(data: bytes, keep_opacity: bool = True) -> NDArray[np.uint8]:
     """Decode an image file to RGBA bytes (H, W, 4), upright and in sRGB.
 
     An ICC profile is applied, if it is for other colours than sRGB. Of more than 8 bits a channel,
     inks and camera raw files, the pixels are those that a fit reads, and opaque.
 
-    `see_through`: Keep opacity in steps; otherwise pixels are opaque, or clear below a half.
+    `keep_opacity`: Otherwise pixels are opaque, or clear if their opacity is below a half.
     """
     with reasons_for_errors():
-        found = None if _needs_samples(data) else _with_opacity(data)
-    return tidy(rgba(decode(data, reading=USUAL)) if found is None else found, see_through)
+        found = None if _is_beyond_pillow(data) else _with_opacity(data)
+    if found is None:
+        found = to_rgba(decode(data, reading=USUAL))
+    return normalise_opacity(found, keep_opacity)
 
 
-def rgba(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def to_rgba(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return pixels (H, W) or (H, W, C), C of 1 to 4, as RGBA.
 
-    >>> rgba(np.array([[7]], np.uint8)).tolist()
+    >>> to_rgba(np.array([[7]], np.uint8)).tolist()
     [[[7, 7, 7, 255]]]
     """
     pixels = pixels if pixels.ndim == 3 else pixels[..., None]
@@ -54,19 +56,19 @@ def rgba(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return out
 
 
-def tidy(pixels: NDArray[np.uint8], see_through: bool) -> NDArray[np.uint8]:
-    """Normalise transparent pixels, and make others opaque unless semi-transparency is allowed."""
+def normalise_opacity(pixels: NDArray[np.uint8], keep: bool) -> NDArray[np.uint8]:
+    """Set clear pixels to 0, and make others opaque unless semi-transparency is kept."""
     opacity = pixels[..., 3]
     if opacity.min() == 255:
         return pixels
     pixels = pixels.copy()
-    if not see_through:
+    if not keep:
         pixels[..., 3] = np.where(opacity < _HALF, 0, 255)
     pixels[pixels[..., 3] == 0] = 0
     return pixels
 
 
-def _needs_samples(data: bytes) -> bool:
+def _is_beyond_pillow(data: bytes) -> bool:
     """Return whether Pillow cannot read a file fully: camera raw files, TIFF of wide samples."""
     if is_raw(data):
         return True
@@ -94,34 +96,34 @@ def _with_opacity(data: bytes) -> NDArray[np.uint8] | None:
 
 def _to_srgb(pixels: NDArray[np.uint8], mode: str, profile: bytes | None) -> None:
     """Convert colours in place from a profile to sRGB."""
-    change = _change(profile, mode in ("1", "L", "LA", "La")) if profile else None
-    if change is None:
+    transform = _srgb_transform(profile, mode in ("1", "L", "LA", "La")) if profile else None
+    if transform is None:
         return
     from PIL import ImageCms
 
-    mode, used = change
+    mode, to_srgb = transform
     for band in np.array_split(pixels, max(1, pixels[..., 0].size >> 18)):
         if band.size:
             plain = np.ascontiguousarray(band[..., 0] if mode == "L" else band[..., :3])
-            band[..., :3] = np.asarray(ImageCms.applyTransform(Image.fromarray(plain), used))
+            band[..., :3] = np.asarray(ImageCms.applyTransform(Image.fromarray(plain), to_srgb))
 
 
 @lru_cache(maxsize=4)
-def _change(profile: bytes, grey: bool) -> tuple[str, Any] | None:
+def _srgb_transform(profile: bytes, grey: bool) -> tuple[str, Any] | None:
     """Return the transform from a profile to sRGB; None if it is sRGB or damaged."""
     from PIL import ImageCms
 
     mode = "L" if grey else "RGB"
     try:
         found = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        change = ImageCms.buildTransform(found, ImageCms.createProfile("sRGB"), mode, "RGB")
+        transform = ImageCms.buildTransform(found, ImageCms.createProfile("sRGB"), mode, "RGB")
     except (OSError, ImageCms.PyCMSError):  # a damaged profile costs the colours only
         return None
     levels = np.linspace(0, 255, _GRID).astype(np.uint8)
     grid = np.stack(np.meshgrid(levels, levels, levels), axis=-1).reshape(_GRID, -1, 3)
     grid = grid if mode == "RGB" else np.repeat(levels[None], 2, axis=0)
     changed = np.asarray(
-        ImageCms.applyTransform(Image.fromarray(np.ascontiguousarray(grid)), change)
+        ImageCms.applyTransform(Image.fromarray(np.ascontiguousarray(grid)), transform)
     )
     apart = np.abs(changed.astype(int) - (grid if mode == "RGB" else grid[..., None]))
-    return None if apart.max() <= _SAME else (mode, change)
+    return None if apart.max() <= _SAME else (mode, transform)

@@ -1,14 +1,17 @@
-"""Image similarity: PSNR and SSIM."""
+"""How well a palette represents colours and images: PSNR and SSIM."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.palettes.bands import bands
-from shoal.palettes.spaces import SPACES, Space
+from shoal.palettes.histogram import Histogram
+from shoal.palettes.indexed import bands
+from shoal.palettes.means import nearest
+from shoal.palettes.spaces import OKLAB, RGB, Colours, Space
 
 _SIDE = 7  # of SSIM's window, and its two constants, as in scikit-image's structural_similarity
 _K1, _K2 = 0.01, 0.03
@@ -17,29 +20,52 @@ _ROWS = 64  # of windows at a time: what they take then stays in the cache
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 
-def decibels(error: float, peak: float = 1.0) -> float:
-    """Return the PSNR of a mean squared error; infinite for 0.
+def psnr(space: Space, squared: float, pixels: int) -> float:
+    """Return the PSNR of a sum of squared distances: of RGB per channel, of Oklab per pixel.
 
-    >>> decibels(0.01), decibels(0)
+    >>> psnr(OKLAB, 0.05, 5), psnr(RGB, 0, 5)
     (20.0, inf)
     """
-    return 10 * math.log10(peak**2 / error) if error > 0 else math.inf
+    error = squared / pixels / (3 if space.name == "rgb" else 1)
+    return 10 * math.log10(1 / error) if error > 0 else math.inf
 
 
-def mean_error(space: Space, squared: float, pixels: int) -> float:
-    """Return the mean squared error per coordinate from the sum of squared distances."""
-    return squared / pixels / (3 if space.name == "rgb" else 1)
+@dataclass(frozen=True)
+class Measured:
+    """A palette on the colours of a histogram."""
+
+    histogram: Histogram
+    index: NDArray[np.int64]  # (n,) The palette colour nearest to each colour
+    psnr: float  # In sRGB, without dithering
+    psnr_oklab: float
+
+    def pixels(self, k: int) -> NDArray[np.int64]:
+        """Return the number of pixels nearest to each of k palette colours."""
+        return np.bincount(self.index, self.histogram.counts, k).astype(np.int64)
 
 
-def psnr(space: Space, squared: float, pixels: int) -> float:
-    """PSNR from the sum of squared distances: of RGB over three channels, of Oklab over ΔE."""
-    return decibels(mean_error(space, squared, pixels))
+def measure(palette: Colours, histogram: Histogram, space: Space) -> Measured:
+    """Replace each colour by the nearest palette colour in a space, and measure the error."""
+    colours, counts = histogram.colours, histogram.counts
+    index = nearest(space.points(colours), space.points(palette))
+    psnrs = []
+    for each in (RGB, OKLAB):
+        apart = each.points(colours) - each.points(palette)[index]
+        squared = float(counts @ (apart.astype(np.float64) ** 2).sum(axis=1))
+        psnrs.append(psnr(each, squared, int(counts.sum())))
+    return Measured(histogram, index, *psnrs)
+
+
+def most_frequent_first(palette: Colours, measured: Measured) -> tuple[Colours, Measured]:
+    """Sort the colours of a palette by their pixels."""
+    order = np.argsort(-measured.pixels(len(palette)), kind="stable")
+    return palette[order], replace(measured, index=np.argsort(order)[measured.index])
 
 
 def squared_distance(
-    pixels: NDArray[np.uint8], index: NDArray[np.uint8], palette: NDArray[np.uint8], space: Space
+    pixels: NDArray[np.uint8], index: NDArray[np.uint8], palette: Colours, space: Space
 ) -> float:
-    """Sum of squared distances between an image (H, W, 4) and its palette colours."""
+    """Sum squared distances between an image (H, W, 4) and its palette colours."""
     chosen, total = space.points(palette), 0.0
     for band in bands(pixels):
         apart = space.points(pixels[band].reshape(-1, 4)) - chosen[index[band].ravel()]
@@ -48,7 +74,7 @@ def squared_distance(
 
 
 def luma(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Luma of RGBA pixels on white, (H, W)."""
+    """Return the luma of RGBA pixels on white, (H, W)."""
     grey: NDArray[np.float32] = pixels[..., :3].astype(np.float32) @ _LUMA
     if (pixels[..., 3] == 255).all():
         return grey
@@ -57,7 +83,7 @@ def luma(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def ssim(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
-    """Structural similarity of two grey images (H, W), 0 to 255 (Wang et al. 2004).
+    """Return the structural similarity of two grey images (H, W), 0 to 255 (Wang et al. 2004).
 
     Over windows of 7×7, or smaller where the image is, with unbiased variances, as
     scikit-image's ``structural_similarity`` by default.
@@ -87,13 +113,12 @@ def _window_values(
     vb = unbiased * (_window_means(other * other, side) - y * y)
     vab = unbiased * (_window_means(one * other, side) - x * y)
     c1, c2 = np.float32((_K1 * 255) ** 2), np.float32((_K2 * 255) ** 2)
-    alike = (2 * a * b + c1) * (2 * vab + c2)
-    found = alike / ((a * a + b * b + c1) * (va + vb + c2))
+    found = (2 * a * b + c1) * (2 * vab + c2) / ((a * a + b * b + c1) * (va + vb + c2))
     return found.astype(np.float32, copy=False)
 
 
 def _window_means(image: NDArray[np.float32], side: int) -> NDArray[np.float32]:
-    """Mean of each window of side×side."""
+    """Return the mean of each window of side×side."""
     height, width = image.shape
     across = image[:, : width - side + 1].copy()
     for at in range(1, side):
@@ -103,6 +128,3 @@ def _window_means(image: NDArray[np.float32], side: int) -> NDArray[np.float32]:
         down += across[at : height - side + 1 + at]
     down /= np.float32(side * side)
     return down
-
-
-RGB, OKLAB = SPACES["rgb"], SPACES["oklab"]

@@ -8,6 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+Points = NDArray[np.float32]
+"""Coordinates of colours in a space, (n, 4)."""
+
+Colours = NDArray[np.uint8]
+"""RGBA bytes, (n, 4)."""
+
+Weights = NDArray[np.float64]
+"""How much each of n points counts, above 0."""
+
 # Oklab (Ottosson 2020, https://bottosson.github.io/posts/oklab): linear sRGB to cones to Lab.
 _CONES = np.array(
     [
@@ -26,7 +35,7 @@ _LAB = np.array(
 
 
 def to_linear(values: NDArray) -> NDArray:
-    """Linear light of sRGB values 0..1 (IEC 61966-2-1)."""
+    """Return the linear light of sRGB values 0..1 (IEC 61966-2-1)."""
     return np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
 
 
@@ -34,22 +43,14 @@ _LINEAR = to_linear(np.arange(256) / 255).astype(np.float32)
 
 
 def linear_to_oklab(linear: NDArray) -> NDArray:
-    """Oklab of linear light, (n, 3), in its precision."""
+    """Return the Oklab of linear light, (n, 3), in its precision."""
     return np.cbrt(linear @ _CONES.T.astype(linear.dtype)) @ _LAB.T.astype(linear.dtype)
-
-
-def _to_oklab(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
-    return linear_to_oklab(_LINEAR[rgb])
 
 
 def _from_oklab(lab: NDArray[np.float64]) -> NDArray[np.float64]:
     cones = np.linalg.solve(_LAB, lab.T) ** 3
     linear = np.clip(np.linalg.solve(_CONES, cones), 0, 1).T
     return np.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055)
-
-
-def _to_unit(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
-    return rgb.astype(np.float32) / np.float32(255)
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class Space:
     """
 
     name: str  # ``rgb`` or ``oklab``
-    white: tuple[float, float, float]  # Its coordinates of white
+    white: tuple[float, float, float]  # The coordinates of white
     _encode: Callable[[NDArray[np.uint8]], NDArray[np.float32]]
     _decode: Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
@@ -70,8 +71,7 @@ class Space:
         """Length of the fourth coordinate: half of white's distance from black."""
         return float(np.linalg.norm(self.white)) / 2
 
-    def points(self, colours: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Return the coordinates of colours, (n, 4) from RGBA bytes (n, 4)."""
+    def points(self, colours: Colours) -> Points:
         found = np.zeros((len(colours), 4), np.float32)
         found[:, :3] = self._encode(colours[:, :3])
         opacity = colours[:, 3:].astype(np.float32) / np.float32(255)
@@ -81,8 +81,8 @@ class Space:
         found[:, 3:] = opacity * np.float32(self.opacity_scale)
         return found
 
-    def colours(self, points: NDArray) -> NDArray[np.uint8]:
-        """Return the RGBA bytes (n, 4) nearest to points (n, 4); transparent ones are 0."""
+    def colours(self, points: NDArray) -> Colours:
+        """Return the colours nearest to points; transparent ones are 0."""
         points = points.astype(np.float64)
         opacity = np.clip(points[:, 3:] / self.opacity_scale, 0, 1)
         grey = np.array(self.white) / 2
@@ -93,7 +93,8 @@ class Space:
         return found
 
 
-SPACES = {
-    "rgb": Space("rgb", (1.0, 1.0, 1.0), _to_unit, lambda points: points),
-    "oklab": Space("oklab", (1.0, 0.0, 0.0), _to_oklab, _from_oklab),
-}
+RGB = Space(
+    "rgb", (1.0, 1.0, 1.0), lambda rgb: rgb.astype(np.float32) / np.float32(255), lambda rgb: rgb
+)
+OKLAB = Space("oklab", (1.0, 0.0, 0.0), lambda rgb: linear_to_oklab(_LINEAR[rgb]), _from_oklab)
+SPACES = {"rgb": RGB, "oklab": OKLAB}
