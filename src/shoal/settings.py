@@ -32,10 +32,17 @@ from shoal.setting_kinds import (
     text,
 )
 
-FEATURES = (
-    *("auto", "photo", "pixels", "gradients", "colours", "autoencoder", "contrastive"),
-    *("vectors", "columns"),
-)
+IMAGE_ENCODERS = {
+    "photo": "photo.for_images",
+    "pixels": "pixels.Pixels",
+    "gradients": "gradients.Gradients",
+    "colours": "colours.Colours",
+    "autoencoder": "learned.autoencoder",
+    "contrastive": "learned.contrastive",
+}
+"""Encoders of images: what returns each for a shape (H, W, C), in `shoal.features`."""
+
+FEATURES = ("auto", *IMAGE_ENCODERS, "vectors", "columns")
 NETWORKS = ("onnx", "timm", "torchvision", "open_clip")
 _FEATURES_RULE = (
     f"one of {', '.join(FEATURES)}, an encoder from shoal encoder list, or a network: onnx:FILE, "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from typing import Protocol
 
 import numpy as np
@@ -13,22 +14,18 @@ from shoal.core.known_encoders import KNOWN_ENCODERS
 from shoal.core.spec import Spec, parse_spec
 from shoal.errors import SettingError
 from shoal.features.base import Encoder
-from shoal.features.colours import Colours
 from shoal.features.columns import Columns, TableLike
 from shoal.features.content import count_drawings
 from shoal.features.encoder_files import encoder_for_photos, encoder_spec
 from shoal.features.gradients import Gradients
 from shoal.features.learned import METHODS as LEARNED
-from shoal.features.learned import Learned
 from shoal.features.photo import Photo
-from shoal.features.pixels import Pixels
 from shoal.features.reduced import reduced
 from shoal.features.shapes import is_plain
 from shoal.features.structure_score import COMPARED, is_weak, shown_splits, shows_more
 from shoal.features.vectors import Vectors
-from shoal.settings import FEATURES, NETWORKS
+from shoal.settings import FEATURES, IMAGE_ENCODERS, NETWORKS
 
-_FOR_IMAGES = ("photo", "pixels", "gradients", "colours", *LEARNED)
 _SMALLEST, _LARGEST_SMALL = 16, 64  # pixels: of less, a network for photos sees nothing
 
 Look = Callable[[], Sequence[NDArray[np.uint8]]]
@@ -77,7 +74,7 @@ def choose_encoder(
         return _for_images(name, source, look, encode)
     if source.kind == "table":
         return _for_table(name, source)
-    if name in (*_FOR_IMAGES, *KNOWN_ENCODERS, "columns") or spec.what:
+    if name in (*IMAGE_ENCODERS, *KNOWN_ENCODERS, "columns") or spec.what:
         as_ = "table" if name == "columns" else "images"
         raise SettingError(
             f"features {name!r}, but the rows are vectors: "
@@ -107,10 +104,6 @@ def _for_images(name: str, source: Rows, look: Look, encode: Encode | None) -> t
     if spec.what:
         network, what = open_network(spec)
         return network, f"Features: {what}, as requested."
-    if name in LEARNED:
-        return Learned(name, channels), (
-            f"Features: {name}, a small network trained on these images first, as requested."
-        )
     if name in KNOWN_ENCODERS:
         return _known(name), f"Features: {name} ({KNOWN_ENCODERS[name].about}), as requested."
     if name == "auto":
@@ -118,13 +111,10 @@ def _for_images(name: str, source: Rows, look: Look, encode: Encode | None) -> t
         if max(size) <= _LARGEST_SMALL:
             return _for_small(shape, size, look, encode)
         return _by_content(shape, size, look)
-    encoders: dict[str, Encoder] = {
-        "photo": Photo(),
-        "pixels": Pixels(shape),
-        "gradients": Gradients(shape),
-        "colours": Colours(shape),
-    }
-    return encoders[name], f"Features: {name}, as requested."
+    module, make = IMAGE_ENCODERS[name].split(".")
+    encoder = getattr(import_module(f"shoal.features.{module}"), make)(shape)
+    about = ", a small network trained on these images first" if name in LEARNED else ""
+    return encoder, f"Features: {name}{about}, as requested."
 
 
 def open_network(spec: Spec) -> tuple[Encoder, str]:

@@ -1,5 +1,5 @@
 """Features that a small network learns from the images themselves."""
 
-from shoal.features.learned.encoder import METHODS, Learned
+from shoal.features.learned.encoder import METHODS, Learned, autoencoder, contrastive
 
-__all__ = ["METHODS", "Learned"]
+__all__ = ["METHODS", "Learned", "autoencoder", "contrastive"]

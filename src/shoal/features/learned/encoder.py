@@ -82,6 +82,14 @@ class Learned:
         return unit_rows(features) if self.method == "contrastive" else features
 
 
+def autoencoder(shape: tuple[int, int, int]) -> Learned:
+    return Learned("autoencoder", shape[2])
+
+
+def contrastive(shape: tuple[int, int, int]) -> Learned:
+    return Learned("contrastive", shape[2])
+
+
 @lru_cache(maxsize=2)
 def _session(path: Path) -> Any:
     stored = np.load(io.BytesIO(path.read_bytes()), allow_pickle=False)
