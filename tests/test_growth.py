@@ -48,7 +48,7 @@ def fit(path, rows, **settings):
 def rows_of(run):
     """Everything that is said of each row."""
     return pa.concat_tables(
-        [pq.read_table(path) for path in Result(run._folder).run.stage("assign").parts("rows")]
+        [pq.read_table(path) for path in Result(run._folder).folder.stage("assign").parts("rows")]
     )
 
 

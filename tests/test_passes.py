@@ -52,7 +52,7 @@ def run(fitted, tmp_path):
 
 
 def predicted(run, rows, engine, **asked):
-    model = Model(run.model.result.run, workers=1, curation=run.edits)
+    model = Model(run.model.result.folder, workers=1, curation=run.edits)
     return list(passes.predict_blocks(model, model.open(rows), engine, **asked))
 
 

@@ -147,7 +147,7 @@ def test_photos_are_told_by_looking_and_clustered_by_the_network(tmp_path, photo
     good = labels >= 0
     assert np.flatnonzero(~good).tolist() == [57]
     assert len(set(zip(truth[good], labels[good], strict=True))) == 2
-    assert run.run.stage("features").read_receipt().counts == {
+    assert run.folder.stage("features").read_receipt().counts == {
         "features": 1280,
         "components": 78,
         "quarantined": 1,

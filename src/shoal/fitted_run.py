@@ -167,10 +167,12 @@ class FittedRun:
                 f"{self.path} was fitted by {found.facts['name']}, which has no memberships: fit "
                 f"with method {soft}"
             )
-        order = found.ids(self._result.cut(shares.shape[1]), shares.shape[1])
+        order = found.ids(self._result.representative_labels(shares.shape[1]), shares.shape[1])
         assert order is not None  # methods with memberships have a rule
         gone = np.full((1, shares.shape[1]), np.nan, np.float32)
-        return np.concatenate([shares[:, np.argsort(order)], gone])[self._result.place]
+        return np.concatenate([shares[:, np.argsort(order)], gone])[
+            self._result.representative_of_row
+        ]
 
     @property
     def outliers(self) -> NDArray[np.bool_]:
@@ -282,8 +284,8 @@ class FittedRun:
     def _classes(self, given: ArrayLike, name: str) -> NDArray:
         """Return true classes as an array, one per row; for a sample only those of its rows."""
         true = np.asarray(given)
-        if self._result.taken is not None and true.shape == (self.sample_of,):
-            true = true[self._result.taken]
+        if self._result.source_rows is not None and true.shape == (self.sample_of,):
+            true = true[self._result.source_rows]
         return one_a_row(true, self.n_rows, name)
 
     def label(
@@ -331,7 +333,7 @@ class FittedRun:
             self._classes(truth, "truth"),
             None if test is None else self._classes(test, "test"),
             names=names,
-            k=self._result.chosen_k(layer, k) if named else None,
+            k=self._result.resolve_k(layer, k) if named else None,
             replace=replace,
         )
 

@@ -66,8 +66,8 @@ def choose_k(
     run = _run_of(source, bars, settings)
     result = Result(RunFolder.open(run.path))
     vectors, weights = result.representatives.vectors, result.counts.clip(min=1)
-    frame = frame_for(METHODS[name], read_projection(result.run))
-    most = METHODS[name].most_rows(int(result.run.settings.get("memory") or 4 * 2**30))
+    frame = frame_for(METHODS[name], read_projection(result.folder))
+    most = METHODS[name].most_rows(int(result.folder.settings.get("memory") or 4 * 2**30))
     if most is not None and len(vectors) > most:
         raise SettingError(
             f"{name} takes at most {most:,} rows, but there are {len(vectors):,} representatives: "
@@ -78,7 +78,7 @@ def choose_k(
         weights,
         method=name,
         ks=ks,
-        seed=int(result.run.settings.get("seed") or 0),
+        seed=int(result.folder.settings.get("seed") or 0),
         parameters=parse_assignments(parameters),
         references=references,
     )

@@ -130,7 +130,8 @@ def compare_methods(
         raise InputError(str(next(iter(records.values()))["declined"]))
     labels = {name: run.labels() for name, run in runs.items()}
     outliers = {name: run.outliers for name, run in runs.items()}
-    places = {name: Result(RunFolder.open(run.path)).place for name, run in runs.items()}
+    results = {name: Result(RunFolder.open(run.path)) for name, run in runs.items()}
+    places = {name: result.representative_of_row for name, result in results.items()}
     shared = agreement(list(labels.values()))
     table = RecordList(records.values())
     page = folder / PAGE
@@ -209,7 +210,7 @@ class _Memory:
 def _record(run: api.Run, name: str, memory: int | None, truth: ArrayLike | None) -> dict[str, Any]:
     result = Result(RunFolder.open(run.path))
     k, vectors, weights = run.primary.k, result.representatives.vectors, result.counts
-    labels = result.cut(k).copy()
+    labels = result.representative_labels(k).copy()
     noisy = name != DEFAULT and METHODS[name].noise
     record: dict[str, Any] = {
         "method": name,

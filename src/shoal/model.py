@@ -246,7 +246,7 @@ class Model:
     @property
     def rate(self) -> float:
         """False alarm rate of unknown rows, from the settings."""
-        stored = self.result.run.settings.get("unknown")
+        stored = self.result.folder.settings.get("unknown")
         return float(SETTINGS["unknown"].default if stored is None else stored)
 
     def load(self) -> None:
@@ -277,7 +277,8 @@ class Model:
         if len(at) < n:
             projected, left = projected[at], left[at]
         vectors = self.result.representatives.vectors
-        voters = min(_VOTERS if self.result.from_every_row else _FEW_VOTERS, len(vectors))
+        all_rows = self.result.fitted_rows_are_representatives
+        voters = min(_VOTERS if all_rows else _FEW_VOTERS, len(vectors))
         seen = rounded(projected) if self.result.packed else projected
         near, distance = nearest_of(seen, vectors, voters, shortlists=self._shortlists)
         return Placed(n, at, seen, near, distance, self.fitted.scores(near, distance, left))
@@ -288,7 +289,7 @@ class Model:
             labels = clusters.of_representative
             limits = self.fitted.score_limits(labels, rate)
             ids = self.found.ids(labels, clusters.cut)
-            self._cuts[key] = Cut(labels, self.result.shares(labels), limits, ids)
+            self._cuts[key] = Cut(labels, self.result.affinity_shares(labels), limits, ids)
         return self._cuts[key]
 
 

@@ -117,7 +117,7 @@ def predict_blocks(
                 progress.advance(len(found))
         return
     clusters, cut = model.chosen(**wanted)
-    run, blocks = model.result.run, blocks_of(source)
+    run, blocks = model.result.folder, blocks_of(source)
     unknown = wanted.get("unknown")
     facts = {"predict": source.fingerprint(), "cut": clusters.cut, "seq": clusters.seq}
     facts["unknown"] = model.rate if unknown is None else unknown
@@ -159,7 +159,7 @@ class _CountShard:
 
 
 def _pairs(result: Result, shard: int, true: NDArray[np.int32]) -> NDArray[np.int64]:
-    (place,), known = result.places(shard, "representative"), true >= 0
+    (place,), known = result.read_shard(shard, "representative"), true >= 0
     pairs, rows = np.unique(
         np.stack([true[known], place[known]]).astype(np.int64), axis=1, return_counts=True
     )
@@ -182,7 +182,7 @@ def count_rows(
     pairs
         (3, p) a place in `classes`, a representative (−1: quarantined), how many rows.
     """
-    run, size = result.run, int(result.summary["shard_rows"])
+    run, size = result.folder, int(result.summary["shard_rows"])
     classes, number = np.unique(true[known], return_inverse=True)
     codes = np.full(len(true), -1, np.int32)
     codes[known] = number

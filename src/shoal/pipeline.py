@@ -204,7 +204,7 @@ def _carry(earlier: Curation, run: RunFolder, bars: Progress) -> None:
     if after.seq or not earlier.edited:
         return
     carried = carry_over(earlier, after)
-    name = earlier.ground.result.run.path
+    name = earlier.ground.result.folder.path
     edits = f"{carried.edits:,} edit{'' if carried.edits == 1 else 's'} of {name}"
     if not carried.skipped:
         bars.note(f"Carried over: {edits}.")

@@ -61,7 +61,7 @@ def with_images(rows: Source, images: Any) -> Source:
 
 def reopened(result: Result) -> Source:
     """Reopen the rows of a finished run."""
-    settings, summary, path = result.run.settings, result.summary, result.run.path
+    settings, summary, path = result.folder.settings, result.summary, result.folder.path
     where, images = settings.get("source"), settings.get("images")
     if where is None and images is not None:
         return _pictures(result, images)
@@ -101,12 +101,12 @@ def _pictures(result: Result, images: str) -> Source:
         pictures = _taken(result, open_source(images, as_="images"))
         check_pictures(pictures, result.n_rows, f"{result.n_rows:,} rows")
     except ShoalError as error:
-        raise RunError(f"the images of {result.run.path} are gone: {error}") from error
+        raise RunError(f"the images of {result.folder.path} are gone: {error}") from error
     return without_new_links(result, pictures)
 
 
 def _taken(result: Result, source: Source) -> Source:
-    rows, of = result.taken, result.sample_of
+    rows, of = result.source_rows, result.sample_of
     if rows is None or source.n_rows <= int(rows.max()) or source.n_rows < (of or 0):
         return source
     label = f", a sample of {of:,}" if of else ""

@@ -176,7 +176,7 @@ def test_shared_rows_are_counted_by_representative(edits, fitted, tmp_path):
     shoal.fit(rows_of_six_groups(), tmp_path / "new", workers=1, representatives=50)
     other = fresh(tmp_path / "new")
     bridge = Bridge.between(edits.ground, other.ground)
-    old, new = edits.ground.result.place, other.ground.result.place
+    old, new = edits.ground.result.representative_of_row, other.ground.result.representative_of_row
     expected: dict[tuple[int, int], int] = {}
     for a, b in zip(old.tolist(), new.tolist(), strict=True):
         if a >= 0 and b >= 0:

@@ -12,7 +12,7 @@ from shoal.edits.clustering import linkage_of
 
 @pytest.fixture
 def run(edits):
-    return shoal.open(edits.ground.result.run.path)
+    return shoal.open(edits.ground.result.folder.path)
 
 
 def test_without_edits_everything_is_the_cut(run):
@@ -100,10 +100,10 @@ def test_new_rows_go_where_the_edits_put_their_like(run):
 
 
 def test_few_rows_moved_out_of_their_surroundings_do_not_draw_new_rows(run):
-    if run.clustering().result.every_row:
+    if run.clustering().result.rows_are_representatives:
         pytest.skip("every row is its own representative")
     rows, raw = rows_of_six_groups(), run.labels()
-    place = run.clustering().result.place
+    place = run.clustering().result.representative_of_row
     _, one_each = np.unique(place[raw == 0], return_index=True)
     several = np.bincount(place[raw == 0]).max()
     assert several > 2

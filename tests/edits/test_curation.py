@@ -21,9 +21,9 @@ class Dense:
     """The slow twin: a cluster for each row and each representative, copied before every edit."""
 
     def __init__(self, ground, entries=()):
-        self.place = ground.result.place
+        self.place = ground.result.representative_of_row
         self.position = ground.position
-        self.cut = ground.result.cut
+        self.cut = ground.result.representative_labels
         self.done, self.undone = [], []
         self.start(ground.result.primary.k)
         for entry in entries:
@@ -207,4 +207,4 @@ def test_a_run_without_edits_is_as_it_was(edits):
     assert isinstance(edits, Curation)
     assert not edits.edited
     assert edits.entries() == []
-    assert not (edits.ground.result.run.path / NAME).exists()
+    assert not (edits.ground.result.folder.path / NAME).exists()

@@ -32,7 +32,7 @@ def test_components_are_those_of_scikit_learn(digits):
 
 
 def test_a_stored_map_is_taken_unless_it_is_of_another_fit(digits):
-    run = digits._result.run
+    run = digits._result.folder
     prepare_leaves(run, run.path)
     prepare_map(run, run.path)
     folder = run.stage("map")

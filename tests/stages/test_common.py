@@ -62,12 +62,12 @@ def test_rows_of_a_sample_are_found_by_their_numbers(tmp_path):
     ]
     every, some, more = runs
     rows = rows_in_common(every, some)
-    assert rows.tolist() == some.taken.tolist()
+    assert rows.tolist() == some.source_rows.tolist()
     back = rows_in_common(some, every)
-    assert np.array_equal(back[some.taken], np.arange(some.n_rows))
+    assert np.array_equal(back[some.source_rows], np.arange(some.n_rows))
     assert (back >= 0).sum() == some.n_rows
     both = rows_in_common(some, more)
-    assert np.array_equal(some.taken[both[both >= 0]], more.taken[both >= 0])
+    assert np.array_equal(some.source_rows[both[both >= 0]], more.source_rows[both >= 0])
 
 
 def test_ids_are_kept_when_files_are_added(tmp_path):
@@ -77,10 +77,10 @@ def test_ids_are_kept_when_files_are_added(tmp_path):
     for row in of[2][40:170]:  # the smallest group becomes the largest
         Image.fromarray(IMAGES[row]).save(tmp_path / "june" / f"{row:04}.png")
     run = shoal.fit(
-        tmp_path / "june", tmp_path / "new", workers=1, previous=str(before.run.path), layers=3
+        tmp_path / "june", tmp_path / "new", workers=1, previous=str(before.folder.path), layers=3
     )
     names = [int(name[:4]) for name in run.table()["name"].to_pylist()]
-    old = shoal.open(before.run.path)
+    old = shoal.open(before.folder.path)
     old_names = [int(name[:4]) for name in old.table()["name"].to_pylist()]
     was = dict(zip(old_names, old.labels().tolist(), strict=True))
     for digit, group in zip((0, 1, 4), of, strict=True):

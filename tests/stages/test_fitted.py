@@ -14,12 +14,15 @@ def test_own_distances_are_those_of_every_so_many_known_rows(fitted, blobs, monk
     monkeypatch.setattr("shoal.stages.fitted.CALIBRATED", most)
     blobs[17] = np.nan
     result = Result(fitted(blobs, representatives=40))
-    distance, place = result.column("distance"), result.place
+    distance, place = result.read_column("distance"), result.representative_of_row
     known = np.flatnonzero(place >= 0)[:: -(-len(place) // most)]
     found = Fitted(result).own
     assert np.array_equal(found[0], place[known])
-    weights, margin = result.representatives.weights[place[known]], result.column("margin")[known]
-    apart = np.load(result.run.path / "tree/distances/whole.npy")[place[known], 0]
+    weights, margin = (
+        result.representatives.weights[place[known]],
+        result.read_column("margin")[known],
+    )
+    apart = np.load(result.folder.path / "tree/distances/whole.npy")[place[known], 0]
     assert np.array_equal(found[1], unfitted_distance(distance[known], margin, weights, apart))
 
 
@@ -30,7 +33,7 @@ def test_own_distances_are_nearly_those_of_rows_left_out(fitted):
     run = Result(fitted(known, representatives=500))
     away = cdist(left_out, run.representatives.vectors).min(axis=1)
     own = Fitted(run).own[1]
-    assert run.column("distance").mean() < 0.9 * away.mean()  # fitted rows lie too near
+    assert run.read_column("distance").mean() < 0.9 * away.mean()  # fitted rows lie too near
     assert own.mean() == pytest.approx(away.mean(), rel=0.08)
     assert np.quantile(own, 0.95) == pytest.approx(np.quantile(away, 0.95), rel=0.1)
 
@@ -50,7 +53,7 @@ def test_own_distances_are_to_the_nearest_other_row_where_every_row_is_a_represe
     fitted, blobs
 ):
     result = Result(fitted(blobs))
-    nearest = np.load(result.run.path / "tree" / "distances" / "whole.npy")[:, 0]
+    nearest = np.load(result.folder.path / "tree" / "distances" / "whole.npy")[:, 0]
     place, distance = Fitted(result).own
     assert np.array_equal(place, np.arange(200))
     assert np.array_equal(distance, nearest)

@@ -48,7 +48,7 @@ def test_new_rows_score_as_those_held_out(fitted, representatives):
     rows[2500:] *= 3
     DRAW.shuffle(rows)
     run = Result(fitted(rows[:3000], representatives=representatives))
-    model = shoal.open(run.run.path).model
+    model = shoal.open(run.folder.path).model
     model.load()
     source = model.open(rows[3000:])
     new = model.placed(source.read(0, 2000)).scores

@@ -46,14 +46,14 @@ def test_every_cluster_of_every_cut_is_a_range_of_seats(run):
 def test_the_rows_of_a_leaf_go_outwards_with_its_outliers_last(run):
     _, found = made(run)
     result = Result(run)
-    distance, outlier = result.column("distance"), result.outliers
+    distance, outlier = result.read_column("distance"), result.outliers
     for leaf, (low, high) in enumerate(zip(found["start"][:-1], found["start"][1:], strict=True)):
         rows = found["rows"][low:high]
         far = outlier[rows]
         assert far.sum() == found["outlying"][leaf]
         assert (np.diff(far.astype(int)) >= 0).all()
         assert (np.diff(distance[rows[~far]]) >= 0).all()
-        assert (result.place[rows] == result.tree.order[leaf]).all()
+        assert (result.representative_of_row[rows] == result.tree.order[leaf]).all()
 
 
 def test_equal_rows_sit_together(run):
@@ -67,8 +67,8 @@ def test_seconds_and_margins_follow_their_rows(run):
     _, found = made(run)
     result = Result(run)
     rows = found["rows"]
-    assert np.array_equal(found["margin"], result.column("margin")[rows])
-    second = result.column("second")[rows]
+    assert np.array_equal(found["margin"], result.read_column("margin")[rows])
+    second = result.read_column("second")[rows]
     leaf = np.append(np.argsort(result.tree.order), -1)[second]
     assert np.array_equal(found["second"], leaf)
 

@@ -11,7 +11,7 @@ from tests.test_pipeline import Interrupting, differing
 import shoal
 from shoal.rows import open_source
 from shoal.stages import assign, base, codes, drawn, heldout, project, rows
-from shoal.stages.result import PLACE, Result
+from shoal.stages.result import ASSIGNMENT, Result
 from shoal.storage import StageFolder, read_npy, write_table
 
 FIT = """
@@ -38,7 +38,7 @@ def fit(path, rows=ROWS, **settings):
 
 
 def project_of(run):
-    return Result(run._folder).run.stage("project")
+    return Result(run._folder).folder.stage("project")
 
 
 def test_few_projected_rows_are_kept_and_the_clusters_are_those_of_two_passes(
@@ -77,23 +77,23 @@ def test_places_follow_from_codes_and_are_those_of_runs_that_store_them(tmp_path
     for number in range(len(shards)):  # rows that no codes are chosen by are moved far away
         moved[heldout.held_out_rows(shards, number, 0.1) + 64 * number] += 1000
     run = fit(tmp_path / "run", moved)
-    result, names = Result(run._folder), (*PLACE, "outlier")
-    folder = result.run.stage("assign")
+    result, names = Result(run._folder), (*ASSIGNMENT, "outlier")
+    folder = result.folder.stage("assign")
     assert not folder.parts("rows")
     assert sum(len(read_npy(path)) for path in folder.parts("searched"))
-    columns = {name: result.column(name) for name in names}
-    one_by_one = assign._Nearest(result.run, 1, coded=True)
+    columns = {name: result.read_column(name) for name in names}
+    one_by_one = assign._Nearest(result.folder, 1, coded=True)
     for number in range(result.n_shards):
-        found = result.places(number, *PLACE)
+        found = result.read_shard(number, *ASSIGNMENT)
         for column, expected in zip(found, one_by_one(number), strict=True):
             assert np.array_equal(column, expected, equal_nan=column.dtype.kind == "f")
-        table = pa.table(dict(zip(names, result.places(number, *names), strict=True)))
+        table = pa.table(dict(zip(names, result.read_shard(number, *names), strict=True)))
         write_table(folder.part("rows", number, "parquet"), table)
     for path in folder.parts("searched"):
         path.unlink()
     older = Result(run._folder)
     for name, column in columns.items():
-        assert np.array_equal(older.column(name), column, equal_nan=column.dtype.kind == "f")
+        assert np.array_equal(older.read_column(name), column, equal_nan=column.dtype.kind == "f")
 
 
 @pytest.mark.parametrize("name", ["project", "summarise", "assign"])

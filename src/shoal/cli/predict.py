@@ -72,7 +72,7 @@ def predict(
     counts, options["notes"] = _Counts(), opened.model.notes(rows)
     with progress_bars(quiet) as bars:
         bars.stage("predict", rows.n_rows)
-        with passes.engine_for(opened.model.result.run, *engine) as made:
+        with passes.engine_for(opened.model.result.folder, *engine) as made:
             blocks = passes.predict_blocks(opened.model, rows, made, progress=bars, **options)
             tables = counts.tables(rows, blocks)
             if out is None:

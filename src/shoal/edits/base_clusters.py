@@ -55,7 +55,7 @@ class Ground:
     @cached_property
     def fingerprint(self) -> str:
         """Changes with the representatives, the tree and the assignment of rows."""
-        run = self.result.run
+        run = self.result.folder
         return fit_fingerprint(
             *(run.stage(s).read_receipt().fingerprint for s in ("tree", "assign"))
         )
@@ -86,18 +86,18 @@ class Ground:
         """Return the base cut into k clusters; that of the primary layer by default."""
         k = self.result.primary.k if k is None else k
         if k not in self._bases:
-            self._bases[k] = Base(k, self.result.cut(k), lambda: self.counts)
+            self._bases[k] = Base(k, self.result.representative_labels(k), lambda: self.counts)
         return self._bases[k]
 
     @cached_property
     def counts(self) -> NDArray[np.int64]:
         """Rows that each representative decides, (m,)."""
-        kept = self.result.run.stage("places").whole(f"counts_{self._short}")
+        kept = self.result.folder.stage("places").whole(f"counts_{self._short}")
         found = _kept(kept, (self.tree.n_leaves,), np.dtype(np.int64))
         if found is not None:
             return found
         counts = self.result.counts
-        if not self.result.every_row:
+        if not self.result.rows_are_representatives:
             with suppress(StorageFullError):
                 write_npy(kept, counts)
         return counts
@@ -110,10 +110,10 @@ class Ground:
         """Go through the shards: first row, and the representative that decides each row."""
         size = int(self.result.summary["shard_rows"])
         for shard in range(-(-self.n_rows // size)):
-            if self.result.every_row:
+            if self.result.rows_are_representatives:
                 yield shard * size, np.asarray(self._places[shard * size : (shard + 1) * size])
             else:
-                yield shard * size, self.result.places(shard, "representative")[0]
+                yield shard * size, self.result.read_shard(shard, "representative")[0]
 
     @property
     def _short(self) -> str:
@@ -122,15 +122,15 @@ class Ground:
     @cached_property
     def _places(self) -> NDArray[np.int32]:
         """The representative that decides each row, (N,), mapped from a file."""
-        if self.result.every_row:
-            return read_npy(self.result.run.stage("summarise").whole("place"), mmap=True)
-        kept = self.result.run.stage("places").whole(f"representative_{self._short}")
+        if self.result.rows_are_representatives:
+            return read_npy(self.result.folder.stage("summarise").whole("place"), mmap=True)
+        kept = self.result.folder.stage("places").whole(f"representative_{self._short}")
         form = (self.n_rows,), np.dtype(np.int32)
         if _kept(kept, *form, mmap=True) is None:
             try:
                 write_npy_blocks(kept, *form, (places for _, places in self.shards()))
             except StorageFullError:  # a run that cannot be written can still be read
-                return self.result.place
+                return self.result.representative_of_row
         return read_npy(kept, mmap=True)
 
 

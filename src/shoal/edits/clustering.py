@@ -48,14 +48,14 @@ class Clustering(Tabular):
         The edited one needs a curation with active edits, and no other layer or K than they
         started from.
         """
-        chosen = result.chosen_k(layer, k)
+        chosen = result.resolve_k(layer, k)
         if curation is not None:
             curation.refresh()
             named = layer is not None or k is not None
             if curation.edited and (not named or chosen == curation.k):
                 state = curation.state
                 return cls(result, state.base.k, state.voted, state, curation.seq)
-        return cls(result, chosen, result.cut(chosen))
+        return cls(result, chosen, result.representative_labels(chosen))
 
     @property
     def edited(self) -> bool:
@@ -143,7 +143,7 @@ class Clustering(Tabular):
             return self.result.labels(self.cut)
         found = np.empty(self.result.n_rows, np.int32)
         start = 0
-        for (first,) in self.result.blocks("representative"):
+        for (first,) in self.result.read_shards("representative"):
             stop = start + len(first)
             found[start:stop] = self.state.labels_of(np.arange(start, stop), first)
             start = stop
@@ -163,13 +163,13 @@ class Clustering(Tabular):
 
     @cached_property
     def _shares(self) -> NDArray[np.float32]:
-        return self.result.shares(self.of_representative)
+        return self.result.affinity_shares(self.of_representative)
 
     def _table(self, shard: int) -> Any:
         import pyarrow as pa
 
-        run = self.result.run
-        first, second, margin, outlier = self.result.places(shard, *_COLUMNS)
+        run = self.result.folder
+        first, second, margin, outlier = self.result.read_shard(shard, *_COLUMNS)
         start = shard * int(self.result.summary["shard_rows"])
         rows = np.arange(start, start + len(first))
         confidence = row_confidence(self._shares, self.of_representative, first, second, margin)

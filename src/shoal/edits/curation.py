@@ -42,7 +42,7 @@ class Curation(Tabular):
     def __init__(self, result: Result, author: str = "", *, alone: bool = False) -> None:
         self.ground = Ground(result)
         self.author = author
-        self._log = Log(result.run.path, self.ground.fingerprint, alone=alone)
+        self._log = Log(result.folder.path, self.ground.fingerprint, alone=alone)
         self._lock = threading.RLock()
         self._known: History | None = None
         self._entries: list[Entry] = []

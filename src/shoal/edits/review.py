@@ -153,15 +153,15 @@ class Reviewer:
         result = self.curation.ground.result
         ids, labels = _positions(state)
         torn = TornRows(max(len(ids), 1))
-        if result.every_row:
-            folder = result.run.stage("tree")
+        if result.rows_are_representatives:
+            folder = result.folder.stage("tree")
             other, chance = torn_by_ties(
                 read_npy(folder.whole("neighbours")), read_npy(folder.whole("affinities")), labels
             )
         for start, first in self.curation.ground.shards():
             rows = np.arange(start, start + len(first))
             here = _known(state, ids, rows, first)
-            if result.every_row:
+            if result.rows_are_representatives:
                 there, doubt = other[first], chance[first]
             else:
                 second, margin = self._seconds(start)
@@ -184,12 +184,12 @@ class Reviewer:
     def _seconds(self, start: int) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
         result = self.curation.ground.result
         shard = start // int(result.summary["shard_rows"])
-        second, margin = result.places(shard, "second", "margin")
+        second, margin = result.read_shard(shard, "second", "margin")
         return second, margin
 
     @cached_property
     def _graph(self) -> Graph:
-        folder = self.curation.ground.result.run.stage("tree")
+        folder = self.curation.ground.result.folder.stage("tree")
         weights = self.curation.ground.result.representatives.weights
         return graph_again(
             read_npy(folder.whole("neighbours")),

@@ -51,7 +51,7 @@ def map_tables(
         that are quarantined), ``cluster``, and ``cluster_name`` where people named clusters.
     """
     clustering = run.clustering(layer, k, raw)
-    with drawn_atlas(clustering.result.run, progress) as atlas:
+    with drawn_atlas(clustering.result.folder, progress) as atlas:
         start = 0
         for table in clustering.tables():
             positions = atlas.positions[start : start + len(table)].astype(np.int64)
@@ -84,7 +84,7 @@ def placed_tables(run: FittedRun, rows: Source, progress: Progress | None = None
 
     model = run.model
     clusters, cut = model.chosen()
-    with drawn_atlas(clusters.result.run, progress) as atlas:
+    with drawn_atlas(clusters.result.folder, progress) as atlas:
         flat = np.empty((len(atlas.order), 2), np.float32)
         flat[atlas.order] = atlas.xy
     model.load()

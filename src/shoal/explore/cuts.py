@@ -139,7 +139,7 @@ class Cut:
     def confidence(self, positions: NDArray, leaves: NDArray | None = None) -> NDArray[np.float32]:
         """Return the confidence of rows in the clusters of their leaves, 0..1."""
         leaves = self.atlas.leaves_at(positions) if leaves is None else leaves
-        if self.atlas.result.every_row:
+        if self.atlas.result.rows_are_representatives:
             return self.shares[leaves]
         second, margin = self.atlas.second[positions], self.atlas.margin[positions]
         return row_confidence(self.shares, self.of_leaf, leaves.astype(np.int32), second, margin)

@@ -32,7 +32,7 @@ def near_positions(
     around = atlas.neighbours[0][atlas.order[leaf]]
     low, high = int(atlas.start[leaf]), int(atlas.start[leaf + 1])
     own = np.arange(max(low, position - _ALIKE // 2), min(high, position + _ALIKE // 2))
-    each = 1 if atlas.result.every_row else _EACH
+    each = 1 if atlas.result.rows_are_representatives else _EACH
     others, _ = atlas.first_positions(atlas.leaf_of[around[around >= 0]], each)
     found = np.concatenate([own[own != position], others]).astype(np.int64)
     mine = vectors_of(atlas, np.array([position]))

@@ -214,7 +214,7 @@ def _farthest(positions: Positions, cut: Cut) -> NDArray[np.int64]:
 
 def _most_alike(positions: Positions, atlas: Atlas) -> NDArray[np.int64]:
     """Return the rows of the shortest ties between two rows of a set, pair after pair."""
-    if not atlas.result.every_row:
+    if not atlas.result.rows_are_representatives:
         return np.empty(0, np.int64)
     neighbours, _, distances = atlas.neighbours
     one = np.repeat(np.arange(len(neighbours)), neighbours.shape[1])

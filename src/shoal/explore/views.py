@@ -38,7 +38,7 @@ def run_facts(explorer: Explorer, params: Params) -> dict[str, Any]:
         "rows": run.n_rows,
         "quarantined": run.n_rows - atlas.n_positions,
         "representatives": len(atlas.order),
-        "every_row": atlas.result.every_row,
+        "every_row": atlas.result.rows_are_representatives,
         "layers": [layer.as_dict() for layer in run.layers],
         "most": most,
         "excess": [round(e, 3) if np.isfinite(e) else None for e in excess],

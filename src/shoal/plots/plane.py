@@ -37,7 +37,7 @@ def map_(scene: Scene, ax: Axes | None, way: str, seed: int | None) -> Axes:
         raise InputError(f"a map needs five rows or more; there are {len(chosen)}")
     places = scene.places(chosen)
     if seed is None:
-        seed = int(scene.result.run.settings.get("seed", 0))
+        seed = int(scene.result.folder.settings.get("seed", 0))
     checked_whole("--seed", seed, 0, 2**32 - 1)
     xy, axis_names = _coordinates(scene, chosen, way, seed)
     weights = scene.result.counts[chosen]
@@ -93,9 +93,9 @@ def _coordinates(
 
 def has_own_map(result: Result, seed: int | None = None) -> bool:
     """Return whether the explorer's map is stored; by default for the fit's seed."""
-    seed = int(result.run.settings.get("seed", 0)) if seed is None else seed
-    made_from = map_fingerprint(leaves_fingerprint(result.run), seed)
-    return result.run.stage(NAME).is_done(made_from)
+    seed = int(result.folder.settings.get("seed", 0)) if seed is None else seed
+    made_from = map_fingerprint(leaves_fingerprint(result.folder), seed)
+    return result.folder.stage(NAME).is_done(made_from)
 
 
 def _own_map(scene: Scene, seed: int) -> NDArray[np.float64]:
@@ -104,9 +104,9 @@ def _own_map(scene: Scene, seed: int) -> NDArray[np.float64]:
     order = result.tree.order
     if has_own_map(result, seed):
         flat = np.empty((len(order), 2))
-        flat[order] = read_npy(result.run.stage(NAME).whole("layout"))
+        flat[order] = read_npy(result.folder.stage(NAME).whole("layout"))
         return flat
-    tree = result.run.stage("tree")
+    tree = result.folder.stage("tree")
     near = (read_npy(tree.whole(name)) for name in ("neighbours", "distances"))
     return np.asarray(lay_out(result.representatives.vectors, order, *near, seed=seed), np.float64)
 

@@ -23,7 +23,7 @@ from shoal.stages.common import extension, rows_in_common
 from shoal.stages.fitted import Fitted
 from shoal.stages.heldout import calibrate
 from shoal.stages.method_result import Found
-from shoal.stages.result import PLACE, Result
+from shoal.stages.result import ASSIGNMENT, Result
 from shoal.storage import (
     RunFolder,
     StageFolder,
@@ -43,7 +43,7 @@ SEARCHED = np.dtype(
         ("distance", "f4"),
     ]
 )
-"""What is stored of a row that is far from all codes: its place in the shard, and `PLACE`."""
+"""What is stored of a row that is far from all codes: its place in the shard, and `ASSIGNMENT`."""
 
 Keep = Callable[[int, dict[str, NDArray]], None]
 Searched = tuple[NDArray[np.int32], NDArray[np.float32]]
@@ -144,7 +144,7 @@ class _Nearest:
         places: tuple[NDArray, ...] = self._placed(
             number, len(codes), rows, *self._searched(number, rows)
         )
-        for name, column in zip(PLACE, places, strict=True):
+        for name, column in zip(ASSIGNMENT, places, strict=True):
             found[name] = column[rows]
         return found
 
@@ -247,7 +247,7 @@ class _AssignShard:
 def _facts(context: Context) -> dict[str, Any]:
     """Return what the assignment depends on besides vectors, representatives and graph."""
     previous = _previous(context)
-    kept = None if previous is None else previous.run.stage("assign").read_receipt().fingerprint
+    kept = None if previous is None else previous.folder.stage("assign").read_receipt().fingerprint
     return {**VERSION, "previous": kept}
 
 
@@ -258,7 +258,7 @@ def _previous(context: Context) -> Result | None:
         return None
     result = Result(RunFolder.open(path))
     named = result.summary["named"] and context.source.names(0, 1) is not None
-    sampled = result.taken is not None or context.source.taken is not None
+    sampled = result.source_rows is not None or context.source.taken is not None
     if not (named or sampled) and result.n_rows > context.shards.n_rows:
         raise InputError(
             f"{path} has {result.n_rows:,} rows, but the source has {context.shards.n_rows:,}: "
@@ -279,7 +279,7 @@ def _kept_ids(result: Result, previous: Result, first_id: int) -> dict[str, list
         if layer.primary:
             before = previous.primary
         sized, sizes = numbered_by_size(result.tree.labels(layer.k), result.representatives.weights)
-        found = _shared(previous, previous.cut(before.k), result, sized, rows)
+        found = _shared(previous, previous.representative_labels(before.k), result, sized, rows)
         ids = np.full(len(sizes), -1, np.int64)
         ids[found.clusters] = matched_ids(found, first_id=first_id)
         empty = np.flatnonzero(ids < 0)  # their representatives have no rows
@@ -309,12 +309,13 @@ def _shared(
     """
     earlier, labels = np.append(earlier, np.int32(-1)), np.append(labels, np.int32(-1))
     start, found = 0, []
-    for (place,) in result.blocks("representative"):
+    for (place,) in result.read_shards("representative"):
         block = slice(start, start + len(place))
         if rows is None:
-            was = previous.place[block]
+            was = previous.representative_of_row[block]
         else:
-            was = np.where(rows[block] < 0, -1, previous.place[np.maximum(rows[block], 0)])
+            at = rows[block]
+            was = np.where(at < 0, -1, previous.representative_of_row[np.maximum(at, 0)])
         found.append(contingency(earlier[was], labels[place]))
         start += len(place)
     return reduce(added, found)

@@ -30,7 +30,7 @@ def rows_in_common(before: Result, after: Result) -> NDArray[np.int64] | None:
     InputError
         When rows cannot be matched, or none is in both.
     """
-    named = all(result.run.stage("index").parts("names") for result in (before, after))
+    named = all(result.folder.stage("index").parts("names") for result in (before, after))
     if before.n_rows < after.n_rows and (
         _begins_with(before, after) if named else _extends(before, after)
     ):
@@ -43,35 +43,35 @@ def rows_in_common(before: Result, after: Result) -> NDArray[np.int64] | None:
 
         one, other = _names(before), _names(after)
         at = pa.compute.index_in(other, value_set=one).fill_null(-1).to_numpy().astype(np.int64)
-    elif before.taken is None and after.taken is None:
+    elif before.source_rows is None and after.source_rows is None:
         if before.n_rows != after.n_rows:
             raise InputError(
-                f"{before.run.path} has {before.n_rows:,} rows, but {after.run.path} has "
+                f"{before.folder.path} has {before.n_rows:,} rows, but {after.folder.path} has "
                 f"{after.n_rows:,}, and without names these cannot be matched"
             )
         return None
     else:
         at = _found(_numbers(before), _numbers(after))
     if (at < 0).all():
-        raise InputError(f"{after.run.path} and {before.run.path} have no rows in common")
+        raise InputError(f"{after.folder.path} and {before.folder.path} have no rows in common")
     return at
 
 
 def extension(before: Result) -> dict[str, Any]:
     """Return what a run records about an earlier one that its rows extend."""
-    print_ = before.run.stage("assign").read_receipt().fingerprint
+    print_ = before.folder.stage("assign").read_receipt().fingerprint
     return {"assign": print_, "rows": before.n_rows}
 
 
 def _extends(before: Result, after: Result) -> bool:
     """Return whether a run has the rows of an earlier one followed by new ones."""
-    path = after.run.stage("assign").whole("extends", "json")
+    path = after.folder.stage("assign").whole("extends", "json")
     return path.exists() and read_json(path) == extension(before)
 
 
 def _numbers(result: Result) -> NDArray[np.int64]:
     """Return the number of each row in the source."""
-    return np.arange(result.n_rows) if result.taken is None else result.taken
+    return np.arange(result.n_rows) if result.source_rows is None else result.source_rows
 
 
 def _found(one: NDArray[np.int64], other: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -105,9 +105,9 @@ def _begins_with(before: Result, after: Result) -> bool:
     """Return whether the names of a run begin with those of an earlier one, part by part."""
     import pyarrow as pa
 
-    later = (read_table(path)["name"] for path in after.run.stage("index").parts("names"))
+    later = (read_table(path)["name"] for path in after.folder.stage("index").parts("names"))
     ahead = pa.chunked_array([], pa.string())
-    for path in before.run.stage("index").parts("names"):
+    for path in before.folder.stage("index").parts("names"):
         names = read_table(path)["name"]
         while len(ahead) < len(names):
             more = next(later, None)
@@ -124,5 +124,5 @@ def _names(result: Result) -> Any:
     """Return the names of all rows as an Arrow array: some 40 bytes a row."""
     import pyarrow as pa
 
-    paths = result.run.stage("index").parts("names")
+    paths = result.folder.stage("index").parts("names")
     return pa.concat_tables([read_table(path) for path in paths])["name"]

@@ -61,7 +61,7 @@ class Fitted:
         RunError
             When the encoder of that name differs in this version.
         """
-        run, summary = self.result.run, self.result.summary
+        run, summary = self.result.folder, self.result.summary
         stored = self.result.encoder
         shape, schema = tuple(summary["shape"]), self.result.schema
         size = tuple(stored.get("base", stored).get("shape", shape)[:2])
@@ -79,7 +79,7 @@ class Fitted:
     @cached_property
     def projection(self) -> Projection:
         """The projection of the fit."""
-        folder = self.result.run.stage("features")
+        folder = self.result.folder.stage("features")
         names = ("mean", "matrix", "eigenvalues")
         return Projection.from_arrays({name: read_npy(folder.whole(name)) for name in names})
 
@@ -104,18 +104,18 @@ class Fitted:
     @cached_property
     def _residuals(self) -> NDArray[np.float32]:
         """Projection residuals of the held-out rows."""
-        project = self.result.run.stage("project")
+        project = self.result.folder.stage("project")
         return np.concatenate([read_npy(path) for path in project.parts("residual")])
 
     @cached_property
     def novelty(self) -> Novelty | None:
         """Scores of the held-out rows; None if the run has none."""
-        return read_novelty(self.result.run.stage("assign"))
+        return read_novelty(self.result.folder.stage("assign"))
 
     @cached_property
     def _scales(self) -> NDArray[np.float32]:
         """Local density scale of each representative, (m,)."""
-        return local_scale(read_npy(self.result.run.stage("tree").whole("distances")))
+        return local_scale(read_npy(self.result.folder.stage("tree").whole("distances")))
 
     def scores(
         self, near: NDArray[np.int32], distance: NDArray[np.float32], left: NDArray[np.float32]
@@ -164,14 +164,14 @@ class Fitted:
         The distances are as if the rows had not been fitted; see `unfitted_distance`. If every
         distinct row is a representative, they are the distances to the nearest other one.
         """
-        result, folder = self.result, self.result.run.stage("summarise")
+        result, folder = self.result, self.result.folder.stage("summarise")
         if folder.whole("own_place").exists():
             return read_npy(folder.whole("own_place")), read_npy(folder.whole("own_distance"))
-        if result.from_every_row:
+        if result.fitted_rows_are_representatives:
             return np.arange(len(self.apart), dtype=np.int32), self.apart
         step, count = -(-result.n_rows // CALIBRATED), 0
         places, distances = [], []
-        for place, distance, margin in result.blocks("representative", "distance", "margin"):
+        for place, distance, margin in result.read_shards("representative", "distance", "margin"):
             known = np.flatnonzero(place >= 0)
             taken = known[-count % step :: step]
             places.append(place[taken])
@@ -182,7 +182,7 @@ class Fitted:
     @cached_property
     def apart(self) -> NDArray[np.float32]:
         """The distance of each representative to the nearest other one, (m,)."""
-        tree = self.result.run.stage("tree")
+        tree = self.result.folder.stage("tree")
         own = read_npy(tree.whole("neighbours"))[:, 0] == np.arange(self.result.tree.n_leaves)
         if own.any():  # piles come first among their own neighbours
             return nearest_neighbours(self.result.representatives.vectors, 1)[1][:, 0]
@@ -198,7 +198,8 @@ class Fitted:
         place, distance, margin
             (n,) representatives of the rows, distances to them, and margins.
         """
-        if self.result.from_every_row:  # distance 0, unless the row was added later
+        if self.result.fitted_rows_are_representatives:
+            # At a distance of 0, unless the row was added later.
             return np.where(distance > 0, distance, self.apart[place])
         weights = self.result.representatives.weights
         return unfitted_distance(distance, margin, weights[place], self.apart[place])

@@ -81,7 +81,7 @@ def _row_type(n_rows: int) -> type[np.integer]:
 def _parts(run: RunFolder, columns: list[str]) -> Iterator[tuple[int, dict[str, NDArray]]]:
     """Iterate over the shards: the first row of each, and some columns."""
     first = 0
-    for block in Result(run).blocks(*columns):
+    for block in Result(run).read_shards(*columns):
         yield first, dict(zip(columns, block, strict=True))
         first += len(block[0])
 

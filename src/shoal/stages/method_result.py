@@ -120,7 +120,7 @@ class Found:
     @property
     def _folder(self) -> StageFolder:
         """The stage of the tree."""
-        return self.result.run.stage("tree")
+        return self.result.folder.stage("tree")
 
     @cached_property
     def about(self) -> dict[str, Any] | None:
@@ -141,7 +141,7 @@ class Found:
         """Description of the method for users."""
         if self.about is None:
             return {"name": DEFAULT}
-        settings, method = self.result.run.settings, METHODS.get(self.about["name"])
+        settings, method = self.result.folder.settings, METHODS.get(self.about["name"])
         return {
             "name": self.about["name"],
             "parameters": list(settings.get("parameters") or []),

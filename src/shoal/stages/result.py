@@ -27,8 +27,8 @@ from shoal.storage import (
     read_table,
 )
 
-PLACE = ("representative", "second", "margin", "distance")
-"""What is found of the place of each row; see `places_of`."""
+ASSIGNMENT = ("representative", "second", "margin", "distance")
+"""The columns that say to which representatives a row belongs; see `places_of`."""
 
 STAGE_NAMES = ("index", "features", "project", "summarise", "tree", "assign")
 """The stages of every finished run, in order."""
@@ -73,7 +73,7 @@ class Representatives:
 
 @dataclass(frozen=True)
 class Placer:
-    """Places rows by their codes, with the limits of outliers; see `Result.column`."""
+    """Places rows by their codes, with the limits of outliers; see `Result.read_column`."""
 
     project: StageFolder
     of_code: NDArray[np.int32]
@@ -85,7 +85,7 @@ class Placer:
         """Return the columns of a shard; `searched` are its rows whose place was searched for."""
         near = read_npy(self.project.part("near", number))
         places = places_of(near, self.of_code, self.tree)
-        columns: dict[str, NDArray] = dict(zip(PLACE, places, strict=True))
+        columns: dict[str, NDArray] = dict(zip(ASSIGNMENT, places, strict=True))
         for name, column in columns.items():
             column[searched["row"]] = searched[name]
         first = columns["representative"]
@@ -98,7 +98,7 @@ class Placer:
 class Result:
     """The arrays of a finished run, each read on first use."""
 
-    run: RunFolder
+    folder: RunFolder
 
     def check(self) -> None:
         """Raise if a run is unfinished or visibly damaged, without reading all files.
@@ -118,18 +118,18 @@ class Result:
             stage.verify()
 
     def _stages(self) -> Iterator[StageFolder]:
-        yield from map(self.run.stage, STAGE_NAMES)
+        yield from map(self.folder.stage, STAGE_NAMES)
         if self.summary.get("grown"):
-            yield self.run.stage("drift")
+            yield self.folder.stage("drift")
 
     def __reduce__(self) -> tuple[type[Result], tuple[RunFolder]]:
         """Pickle without the arrays that were read."""
-        return Result, (self.run,)
+        return Result, (self.folder,)
 
     @cached_property
     def summary(self) -> dict[str, Any]:
         """The index's summary of the source."""
-        path = self.run.stage("index").whole("summary", "json")
+        path = self.folder.stage("index").whole("summary", "json")
         found: dict[str, Any] = read_json(path)
         with damage_errors(path):
             for name, kind in _SUMMARY.items():
@@ -140,7 +140,7 @@ class Result:
     @cached_property
     def schema(self) -> Schema | None:
         """The columns of a table; None if the source is not a table."""
-        folder = self.run.stage("index")
+        folder = self.folder.stage("index")
         path = folder.whole("schema", "json")
         if self.summary["kind"] != "table":
             return None
@@ -151,7 +151,7 @@ class Result:
     @cached_property
     def encoder(self) -> dict[str, Any]:
         """Name, version and settings of the encoder."""
-        path = self.run.stage("features").whole("encoder", "json")
+        path = self.folder.stage("features").whole("encoder", "json")
         found: dict[str, Any] = read_json(path)
         with damage_errors(path):
             if not isinstance(found["name"], str):
@@ -176,15 +176,15 @@ class Result:
         return found
 
     @cached_property
-    def taken(self) -> NDArray[np.int64] | None:
+    def source_rows(self) -> NDArray[np.int64] | None:
         """Row number in the source of each row; None if they are the same."""
-        path = self.run.stage("index").whole("taken")
+        path = self.folder.stage("index").whole("taken")
         return read_npy(path) if path.exists() else None
 
     @cached_property
     def layers(self) -> Layers:
         """The layers, coarse to fine."""
-        path = self.run.stage("tree").whole("layers", "json")
+        path = self.folder.stage("tree").whole("layers", "json")
         with damage_errors(path):
             found = Layers(Layer.from_dict(layer) for layer in read_json(path))
             if sum(layer.primary for layer in found) != 1:
@@ -199,14 +199,14 @@ class Result:
     @cached_property
     def tree(self) -> Tree:
         """The tree over the representatives."""
-        folder = self.run.stage("tree")
+        folder = self.folder.stage("tree")
         names = ("order", "splits", "excess")
         return Tree.from_arrays({name: read_npy(folder.whole(name)) for name in names})
 
     @cached_property
     def representatives(self) -> Representatives:
         """The rows that stand for all others."""
-        folder = self.run.stage("summarise")
+        folder = self.folder.stage("summarise")
         return Representatives(
             *(read_npy(folder.whole(name)) for name in ("vectors", "weights", "rows"))
         )
@@ -214,41 +214,41 @@ class Result:
     @cached_property
     def packed(self) -> bool:
         """True if projected rows are stored as one byte per number."""
-        return bool(self.run.stage("project").parts("scales"))
+        return bool(self.folder.stage("project").parts("scales"))
 
     @cached_property
-    def every_row(self) -> bool:
-        """True if every distinct row is a representative."""
-        return self.run.stage("summarise").whole("place").exists()
+    def rows_are_representatives(self) -> bool:
+        """True if every distinct row is a representative, also those added to an earlier run."""
+        return self.folder.stage("summarise").whole("place").exists()
 
     @cached_property
-    def from_every_row(self) -> bool:
+    def fitted_rows_are_representatives(self) -> bool:
         """True if every distinct fitted row is a representative."""
-        return bool(self.run.stage("summarise").read_receipt().counts["every_row"])
+        return bool(self.folder.stage("summarise").read_receipt().counts["every_row"])
 
     @cached_property
-    def place(self) -> NDArray[np.int32]:
+    def representative_of_row(self) -> NDArray[np.int32]:
         """Representative of each row, −1 if quarantined, (N,) int32."""
-        if self.every_row:
-            return read_npy(self.run.stage("summarise").whole("place"))
-        return self.column("representative")
+        if self.rows_are_representatives:
+            return read_npy(self.folder.stage("summarise").whole("place"))
+        return self.read_column("representative")
 
-    def blocks(self, *names: str) -> Iterator[tuple[NDArray, ...]]:
-        """Iterate over the shards, with some columns of `column` for their rows."""
+    def read_shards(self, *names: str) -> Iterator[tuple[NDArray, ...]]:
+        """Iterate over the shards, with some columns of `read_column` for their rows."""
         for number in range(self.n_shards):
-            yield self.places(number, *names)
+            yield self.read_shard(number, *names)
 
     @property
     def n_shards(self) -> int:
         """Number of ranges of rows that the stages' parts are for."""
         return -(-self.n_rows // int(self.summary["shard_rows"]))
 
-    def places(self, number: int, *names: str) -> tuple[NDArray, ...]:
-        """Return some columns of `column` for the rows of a shard.
+    def read_shard(self, number: int, *names: str) -> tuple[NDArray, ...]:
+        """Return some columns of `read_column` for the rows of a shard.
 
         They are stored, or found from the codes that are stored of each row.
         """
-        folder = self.run.stage("assign")
+        folder = self.folder.stage("assign")
         if not folder.has("searched", number):
             table = read_table(folder.part("rows", number, "parquet"), names)
             return tuple(as_array(table[name]) for name in names)
@@ -258,16 +258,16 @@ class Result:
     @cached_property
     def _placer(self) -> Placer:
         """What rows are placed by whose codes are stored."""
-        tree, summary = (self.run.stage(name) for name in ("tree", "summarise"))
+        tree, summary = (self.folder.stage(name) for name in ("tree", "summarise"))
         limits = row_limits(read_npy(summary.whole("radius")), read_npy(tree.whole("neighbours")))
-        far = read_npy(self.run.stage("assign").whole("far"))
+        far = read_npy(self.folder.stage("assign").whole("far"))
         of_code = read_npy(summary.whole("of_code"))
-        return Placer(self.run.stage("project"), of_code, self.tree, far, limits)
+        return Placer(self.folder.stage("project"), of_code, self.tree, far, limits)
 
-    def column(self, name: str) -> NDArray:
+    def read_column(self, name: str) -> NDArray:
         """Read one column of all rows: representative, second, margin, distance or outlier."""
         found, done = np.empty(0), 0
-        for (block,) in self.blocks(name):
+        for (block,) in self.read_shards(name):
             if not done:
                 found = np.empty(self.n_rows, block.dtype)
             found[done : done + len(block)] = block
@@ -278,16 +278,16 @@ class Result:
     def counts(self) -> NDArray[np.int64]:
         """Number of rows assigned to each representative, (m,) int64."""
         counts = np.zeros(self.tree.n_leaves, np.int64)
-        for (place,) in self.blocks("representative"):
+        for (place,) in self.read_shards("representative"):
             counts += np.bincount(place[place >= 0], minlength=len(counts))
         return counts
 
     @cached_property
     def outliers(self) -> NDArray[np.bool_]:
         """Outlier flag of each row, (N,)."""
-        return self.column("outlier")
+        return self.read_column("outlier")
 
-    def chosen_k(self, layer: int | None, k: int | None) -> int:
+    def resolve_k(self, layer: int | None, k: int | None) -> int:
         """Return the K of a layer or cut; by default of the primary layer.
 
         Raises
@@ -301,41 +301,41 @@ class Result:
             return self.layers[checked_whole("layer", layer, 0, len(self.layers) - 1)].k
         return self.primary.k if k is None else checked_whole("k", k, 1)
 
-    def cut(self, k: int) -> NDArray[np.int32]:
+    def representative_labels(self, k: int) -> NDArray[np.int32]:
         """Return the cluster id of each representative at the cut into k, (m,) int32.
 
         Clusters are numbered from the largest to the smallest, except at layers that keep the ids
         of an earlier run.
         """
         labels, _ = numbered_by_size(self.tree.labels(k), self.representatives.weights)
-        ids = self.ids.get(str(k))
+        ids = self.kept_ids.get(str(k))
         return labels if ids is None else np.asarray(ids, np.int32)[labels]
 
     @cached_property
-    def ids(self) -> dict[str, list[int]]:
+    def kept_ids(self) -> dict[str, list[int]]:
         """Ids kept from an earlier run: by K, the id of each cluster, largest first."""
-        path = self.run.stage("assign").whole("ids", "json")
+        path = self.folder.stage("assign").whole("ids", "json")
         kept: dict[str, list[int]] = read_json(path) if path.exists() else {}
         with damage_errors(path):
             return {k: [int(one) for one in ids] for k, ids in kept.items()}
 
     def labels(self, k: int) -> NDArray[np.int32]:
         """Return the cluster id of each row, −1 for quarantined rows, (N,) int32."""
-        labels = self.cut(k)
-        return np.append(labels, np.int32(-1))[self.place]
+        labels = self.representative_labels(k)
+        return np.append(labels, np.int32(-1))[self.representative_of_row]
 
-    def shares(self, labels: NDArray[np.int32]) -> NDArray[np.float32]:
+    def affinity_shares(self, labels: NDArray[np.int32]) -> NDArray[np.float32]:
         """Return the share of each representative's affinities within its cluster, (m,) float32."""
-        folder = self.run.stage("tree")
+        folder = self.folder.stage("tree")
         return held_share(
             read_npy(folder.whole("neighbours")), read_npy(folder.whole("affinities")), labels
         )
 
     def confidence(self, k: int) -> NDArray[np.float32]:
         """Return the confidence of each row, 0..1, NaN for quarantined rows, (N,) float32."""
-        labels = self.cut(k)
-        shares = self.shares(labels)
-        if self.every_row:
-            return np.append(shares, np.float32(np.nan))[self.place]
-        second, margin = self.column("second"), self.column("margin")
-        return row_confidence(shares, labels, self.place, second, margin)
+        labels = self.representative_labels(k)
+        shares = self.affinity_shares(labels)
+        if self.rows_are_representatives:
+            return np.append(shares, np.float32(np.nan))[self.representative_of_row]
+        second, margin = self.read_column("second"), self.read_column("margin")
+        return row_confidence(shares, labels, self.representative_of_row, second, margin)

@@ -23,7 +23,7 @@ def changed_rows(result: Result, source: Source) -> NDArray[np.bool_]:
     stores, in memory) and runs of earlier versions report no change.
     """
     changed = np.zeros(result.n_rows, bool)
-    index = result.run.stage("index")
+    index = result.folder.stage("index")
     rows = changed_files(index, source, result.n_rows, int(result.summary["shard_rows"]))
     if rows is not None:
         changed[rows] = True
@@ -72,14 +72,14 @@ def without_new_links(result: Result, source: Source) -> Source:
     RunError
         When rows are in large files, and one of these is such a link.
     """
-    index = result.run.stage("index")
+    index = result.folder.stage("index")
     before = _origins(index)
     if before is not None:
         links = [(name, link) for name, *_, link in before]
         for name, _, _, link in origins(source):
             if link is not None and (name, link) not in links:
                 raise RunError(
-                    f"the rows of {result.run.path} cannot be read: since the fit, {name} has "
+                    f"the rows of {result.folder.path} cannot be read: since the fit, {name} has "
                     f"become a symbolic link to {link}: restore the file, or fit again"
                 )
     files = source.as_files()

@@ -33,7 +33,7 @@ class Start(Operation):
         k: Annotated[int | None, "The number of clusters to start from."] = None,
     ) -> Draft:
         site.state.refuse_locked(*site.state.clusters)
-        chosen = site.ground.result.chosen_k(layer, k)
+        chosen = site.ground.result.resolve_k(layer, k)
         return Draft(self.name, {"k": site.ground.base(chosen).k})
 
     def apply(self, state: State, facts: Any, rows: Any, ground: Ground) -> State:

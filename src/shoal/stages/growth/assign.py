@@ -30,7 +30,7 @@ class _Kept:
         if not kept.any():
             return
         for name, column in columns.items():
-            (before,) = self.grown.before.places(number, name)
+            (before,) = self.grown.before.read_shard(number, name)
             mine = kept[: len(before)]
             column[: len(mine)][mine] = before[mine]
 
@@ -42,7 +42,7 @@ def _work(context: Context) -> dict[str, Any]:
         lambda kind, number: kind in _WHOLE if number is None else grown.keeps(number),
     )
     limits = None
-    if result.from_every_row:  # which are at no distance from themselves
+    if result.fitted_rows_are_representatives:  # which are at no distance from themselves
         labels = result.tree.labels(result.primary.k)
         limits = Fitted(grown.before).limits(labels)[labels]
     extends = grown.before if grown.kept else None

@@ -60,7 +60,7 @@ def read_drift(result: Result) -> Drift | None:
     """Read the verdict on added rows; None for a run that none were added to."""
     if not result.summary.get("grown"):
         return None
-    folder = result.run.stage(STAGE.name)
+    folder = result.folder.stage(STAGE.name)
     fingerprint = folder.read_receipt().fingerprint
     path = folder.whole("report", "json")
     report = read_json(path)
@@ -68,7 +68,7 @@ def read_drift(result: Result) -> Drift | None:
         if missing := _REPORTED.difference(report):
             raise KeyError(min(missing))
         _ = int(report["misfits"]["rows"]), [int(one["rows"]) for one in report["proposals"]]
-    return Drift(report, fingerprint, result.run)
+    return Drift(report, fingerprint, result.folder)
 
 
 @dataclass
@@ -90,13 +90,13 @@ def _facts(context: Context) -> dict[str, Any]:
 def _work(context: Context) -> dict[str, Any]:
     grown, folder = context.added_to, context.stage("drift")
     result, fitted = Result(context.run), Fitted(grown.before)
-    gauge = Gauge.of(fitted, result.cut(result.primary.k))
+    gauge = Gauge.of(fitted, result.representative_labels(result.primary.k))
     new = _counted(context, gauge)
     verdict = _verdict(new, fitted, gauge)
     found = propose(context, gauge) if _has_cause(new) else []
     before = _before(grown.before, gauge.labels)
     report = {
-        "previous": str(grown.before.run.path),
+        "previous": str(grown.before.folder.path),
         "fitted": grown.fitted,
         "kept": grown.kept,
         "changed": list(grown.changed),

@@ -55,7 +55,7 @@ class Growth:
         """A sentence that says what is done."""
         before, kept = self.grown.before, self.grown.kept
         if not kept:
-            return f"All rows are placed in the tree of the sample in {before.run.path}."
+            return f"All rows are placed in the tree of the sample in {before.folder.path}."
         changed = (
             f" {self.changed:,} of these are in files that changed (such as {self.such_as}), and "
             "are placed again."
@@ -63,7 +63,7 @@ class Growth:
             else ""
         )
         return (
-            f"{self.opened.n_rows - kept:,} rows come after the {kept:,} of {before.run.path}, "
+            f"{self.opened.n_rows - kept:,} rows come after the {kept:,} of {before.folder.path}, "
             f"and are placed in its tree.{changed}"
         )
 
@@ -86,7 +86,7 @@ def find_growth(source: Source, settings: FitSettings) -> Growth | str:
         return ""
     if sampled and before.sample_of != source.n_rows:
         raise InputError(
-            f"{before.run.path} is a sample of {before.sample_of:,} rows, but the source has "
+            f"{before.folder.path} is a sample of {before.sample_of:,} rows, but the source has "
             f"{source.n_rows:,}: leave --added place out to refit them"
         )
     kept = 0 if sampled else before.n_rows
@@ -98,7 +98,7 @@ def find_growth(source: Source, settings: FitSettings) -> Growth | str:
     growth = _checked(_growth(fitted, taken, kept))
     if 2 * growth.changed > max(kept, 1):
         return (
-            f"{growth.changed:,} of {kept:,} rows of {before.run.path} changed (such as "
+            f"{growth.changed:,} of {kept:,} rows of {before.folder.path} changed (such as "
             f"{growth.such_as}), so all rows are refitted; matching clusters keep their numbers."
         )
     return growth
@@ -158,7 +158,7 @@ def _changed_files(growth: Growth, before: list[list[Any]]) -> NDArray[np.int64]
 
 
 def _check_settings(settings: FitSettings, before: Result, fitted: Fitted) -> None:
-    name, stored = settings.features, before.run.settings
+    name, stored = settings.features, before.folder.settings
     given = [(key, getattr(settings, key)) for key in _DECIDING]
     other = [
         (key, value)
@@ -170,7 +170,7 @@ def _check_settings(settings: FitSettings, before: Result, fitted: Fitted) -> No
     if other:
         key, value = other[0]
         raise SettingError(
-            f"{key} {_plain(value)}, but the rows are placed in the tree of {before.run.path}, "
+            f"{key} {_plain(value)}, but the rows are placed in the tree of {before.folder.path}, "
             "which was made without it: leave it out, or refit all rows with --added refit"
         )
 
@@ -191,7 +191,7 @@ def _in_order(before: Result, source: Source) -> NDArray[np.int64] | str | None:
     import pyarrow as pa
     import pyarrow.compute
 
-    paths = before.run.stage("index").parts("names")
+    paths = before.folder.stage("index").parts("names")
     known = _is_known(source.first_facts(before.n_rows), before.summary["source"])
     if known or source.names(0, 1) is None or not paths or _begins_with(source, paths):
         return None
@@ -209,7 +209,7 @@ def _in_order(before: Result, source: Source) -> NDArray[np.int64] | str | None:
         return None
     if len(missing):
         return (
-            f"{len(missing):,} of {len(old):,} rows of {before.run.path} are missing (such as "
+            f"{len(missing):,} of {len(old):,} rows of {before.folder.path} are missing (such as "
             f"{missing[0]}), so all rows are refitted; matching clusters keep their numbers."
         )
     first = at.to_numpy().astype(np.int64)
@@ -252,7 +252,7 @@ def _check_rows(growth: Growth) -> None:
 def _stored(
     before: Result, rows: NDArray[np.int64], size: int
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    project, vectors, good = before.run.stage("project"), [], []
+    project, vectors, good = before.folder.stage("project"), [], []
     for number in np.unique(rows // size).tolist():
         at = rows[rows // size == number] - number * size
         vectors.append(read_vectors(project, number, at))
@@ -269,7 +269,7 @@ def _made(growth: Growth, rows: NDArray[np.int64]) -> tuple[NDArray[np.float32],
 
 
 def _other(growth: Growth, row: int, what: str) -> str:
-    names, path = growth.opened.names(row, row + 1), growth.grown.before.run.path
+    names, path = growth.opened.names(row, row + 1), growth.grown.before.folder.path
     if names is not None:
         return (
             f"{names[0]} (row {row:,} of {path}) {what}: restore it, or refit all rows with "

@@ -29,7 +29,7 @@ class Grown:
         return int(self.before.summary.get("grown", {}).get("fitted", self.before.n_rows))
 
     def stage(self, name: str) -> StageFolder:
-        return self.before.run.stage(name)
+        return self.before.folder.stage(name)
 
     def keeps(self, number: int) -> bool:
         """Return whether a shard is taken over: all of its rows are the earlier run's."""

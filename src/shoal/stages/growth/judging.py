@@ -92,7 +92,7 @@ def added_rows(context: Context, gauge: Gauge) -> Iterator[Added]:
 def judged(context: Context, gauge: Gauge, number: int) -> Added:
     """Compare the new rows of a shard with what the old ones were like."""
     project, grown = context.stage("project"), context.added_to
-    place, distance = Result(context.run).places(number, "representative", "distance")
+    place, distance = Result(context.run).read_shard(number, "representative", "distance")
     new = (place >= 0) & ~kept_rows(grown, project, number, len(place))
     at = np.flatnonzero(new)
     beyond = read_npy(project.part("left", number))[at] > gauge.fitted.residual_limit

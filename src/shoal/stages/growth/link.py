@@ -32,7 +32,7 @@ def _about(grown: Grown) -> dict[str, Any]:
     before = grown.before
     names = ("kind", "shape", "mixed_sizes", "rule", "reading", "pages", "values")
     kept = {name: before.summary.get(name) for name in names}
-    about = {"previous": str(before.run.path), "kept": grown.kept, "fitted": grown.fitted}
+    about = {"previous": str(before.folder.path), "kept": grown.kept, "fitted": grown.fitted}
     return {**kept, "grown": about}
 
 
@@ -49,8 +49,8 @@ def _summarise(context: Context) -> dict[str, Any]:
     before, sampled = grown.before, grown.kept == 0
     left = {"place", "near", "rows"} if sampled else {"place", "near"}
     grown.take_over(folder, lambda kind, _: kind not in left)
-    if sampled and before.taken is not None:
-        write_npy(folder.whole("rows"), before.taken[before.representatives.rows])
+    if sampled and before.source_rows is not None:
+        write_npy(folder.whole("rows"), before.source_rows[before.representatives.rows])
     if not folder.whole("own_distance").exists():
         place, distance = Fitted(before).own
         write_npy(folder.whole("own_place"), place)

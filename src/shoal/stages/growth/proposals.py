@@ -131,7 +131,7 @@ def _new_kinds(
 def _old_kinds(gauge: Gauge) -> Iterator[tuple[int, NDArray[np.int64], NDArray[np.bool_]]]:
     """Go through the old rows, as they would lie if they were new."""
     before, start = gauge.fitted.result, 0
-    columns = before.blocks("representative", "distance", "margin")
+    columns = before.read_shards("representative", "distance", "margin")
     for shard, (place, distance, margin) in enumerate(columns):
         at = np.flatnonzero(place >= 0)
         away = gauge.fitted.unfitted(place[at], distance[at], margin[at])
@@ -301,7 +301,7 @@ def _old_stretched(context: Context, gauge: Gauge) -> NDArray[np.int64]:
     """Draw old rows at unusual distances, by their numbers in the new run."""
     before, drawn = gauge.fitted.result, _drawn(_old_kinds(gauge), context)
     rows = drawn.rows[drawn.stretched]
-    return rows if before.taken is None or context.added_to.kept else before.taken[rows]
+    return rows if before.source_rows is None or context.added_to.kept else before.source_rows[rows]
 
 
 def _tested(
