@@ -6,17 +6,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-from shoal.cli.options import (
-    SOURCE,
-    TABLE,
-    ForceOption,
-    JsonOption,
-    QuietOption,
-    argument,
-    option,
-    place,
-    with_settings,
-)
+from shoal.cli import options as opt
+from shoal.cli.options import SOURCE, TABLE, argument, option, place, with_settings
 from shoal.cli.output import number, print_json, print_table, progress_bars, say
 from shoal.errors import InputError
 
@@ -52,9 +43,9 @@ def choose_k(
     out: Path | None = option(
         "--out -o FILE", "Plot all criteria to a .png, .svg or .pdf file.", parser=place
     ),
-    force: ForceOption = False,
-    quiet: QuietOption = False,
-    json: JsonOption = False,
+    force: opt.ForceOption = False,
+    quiet: opt.QuietOption = False,
+    json: opt.JsonOption = False,
     **given: Any,
 ) -> None:
     """Show which K each criterion would pick.

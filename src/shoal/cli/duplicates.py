@@ -5,18 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from shoal.cli.options import (
-    SOURCE,
-    ForceOption,
-    JsonOption,
-    QuietOption,
-    QuoteOption,
-    argument,
-    check_table,
-    option,
-    place,
-    with_settings,
-)
+from shoal.cli import options as opt
+from shoal.cli.options import SOURCE, argument, check_table, option, place, with_settings
 from shoal.cli.output import number, print_json, print_next, print_table, progress_bars, say
 from shoal.core.plural import plural
 from shoal.errors import InputError
@@ -54,10 +44,10 @@ def duplicates(
         "--keep-one FOLDER", "Write the collection without copies to this folder."
     ),
     undo: bool = option("--undo", "Undo the --remove-to or --keep-one that wrote SOURCE.", False),
-    force: ForceOption = False,
-    quoted: QuoteOption = False,
-    quiet: QuietOption = False,
-    json: JsonOption = False,
+    force: opt.ForceOption = False,
+    quoted: opt.QuoteOption = False,
+    quiet: opt.QuietOption = False,
+    json: opt.JsonOption = False,
     **given: Any,
 ) -> None:
     """Find exact copies of images, and re-encoded, resized, brightened, shifted or cropped ones."""

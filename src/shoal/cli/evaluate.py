@@ -7,18 +7,8 @@ from typing import Any
 
 import typer
 
-from shoal.cli.options import (
-    ForceOption,
-    JsonOption,
-    KeyOption,
-    KOption,
-    RunArgument,
-    TruthOption,
-    engine_options,
-    option,
-    place,
-    with_settings,
-)
+from shoal.cli import options as opt
+from shoal.cli.options import engine_options, option, place, with_settings
 from shoal.cli.output import number, print_json, print_table, remark, say
 from shoal.cli.runs import open_run
 from shoal.core.plural import plural
@@ -27,13 +17,13 @@ from shoal.core.plural import plural
 @with_settings("engine")
 def evaluate(
     context: typer.Context,
-    run: RunArgument,
-    truth: TruthOption = "labels",
-    key: KeyOption = None,
-    k: KOption = None,
+    run: opt.RunArgument,
+    truth: opt.TruthOption = "labels",
+    key: opt.KeyOption = None,
+    k: opt.KOption = None,
     plot: Path | None = option("--plot PNG", "Plot classes against clusters.", parser=place),
-    force: ForceOption = False,
-    json: JsonOption = False,
+    force: opt.ForceOption = False,
+    json: opt.JsonOption = False,
     **settings: Any,
 ) -> None:
     """Evaluate the layers of a run against true classes."""

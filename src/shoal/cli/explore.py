@@ -10,14 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from shoal.cli.options import (
-    ReadOnlyOption,
-    argument,
-    engine_options,
-    option,
-    place,
-    with_settings,
-)
+from shoal.cli import options as opt
+from shoal.cli.options import argument, engine_options, option, place, with_settings
 from shoal.cli.output import remark, say
 from shoal.cli.runs import open_run
 from shoal.errors import InputError
@@ -59,7 +53,7 @@ def explore(
         "Candidate cluster names, one per line; the best matches are suggested if the "
         "features understand text (open_clip).",
     ),
-    read_only: ReadOnlyOption = False,
+    read_only: opt.ReadOnlyOption = False,
     no_open: bool = option("--no-open", "Do not open a browser.", False),
     **settings: Any,
 ) -> None:

@@ -9,17 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from shoal.cli import options as opt
 from shoal.cli.added import print_drift
-from shoal.cli.options import (
-    JsonOption,
-    QuietOption,
-    argument,
-    engine_options,
-    flag,
-    option,
-    place,
-    with_settings,
-)
+from shoal.cli.options import argument, engine_options, flag, option, place, with_settings
 from shoal.cli.output import command, duration, print_json, print_next, progress_bars, say
 from shoal.cli.runs import layer_facts, open_run, print_layers
 from shoal.errors import InputError
@@ -55,8 +47,8 @@ def fit(
         False,
     ),
     explore: bool = option("--explore", "Open the explorer in a browser when done.", False),
-    quiet: QuietOption = False,
-    json: JsonOption = False,
+    quiet: opt.QuietOption = False,
+    json: opt.JsonOption = False,
     **given: Any,
 ) -> None:
     """Find the groups in a collection of images or vectors.

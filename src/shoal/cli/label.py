@@ -5,16 +5,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from shoal.cli import options as opt
 from shoal.cli.edits import author_name
-from shoal.cli.options import (
-    JsonOption,
-    KeyOption,
-    KOption,
-    LayerOption,
-    RunArgument,
-    TruthOption,
-    option,
-)
+from shoal.cli.options import option
 from shoal.cli.output import number, print_json, print_next, print_table, remark, say
 from shoal.cli.runs import open_run
 from shoal.core.plural import plural
@@ -28,9 +21,9 @@ if TYPE_CHECKING:
 
 
 def label(
-    run: RunArgument,
-    truth: TruthOption = "labels",
-    key: KeyOption = None,
+    run: opt.RunArgument,
+    truth: opt.TruthOption = "labels",
+    key: opt.KeyOption = None,
     test: str | None = option(
         "--test FILE",
         "Held-out classes, in the same form as --truth: not used for naming, only to measure "
@@ -41,10 +34,10 @@ def label(
         "New images (or vectors) to measure accuracy on, with labels stored with them or "
         "folders as classes.",
     ),
-    layer: LayerOption = None,
-    k: KOption = None,
+    layer: opt.LayerOption = None,
+    k: opt.KOption = None,
     replace: bool = option("--replace", "Replace existing cluster names.", False),
-    json: JsonOption = False,
+    json: opt.JsonOption = False,
 ) -> None:
     """Name each cluster by the majority class of its labelled rows, and measure the accuracy.
 

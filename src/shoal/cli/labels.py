@@ -5,18 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from shoal.cli.options import (
-    ForceOption,
-    JsonOption,
-    KOption,
-    LayerOption,
-    QuoteOption,
-    RawOption,
-    RunArgument,
-    check_table,
-    option,
-    place,
-)
+from shoal.cli import options as opt
+from shoal.cli.options import check_table, option, place
 from shoal.cli.output import print_json, print_table, remark, say
 from shoal.cli.runs import open_run
 from shoal.core.plural import plural
@@ -27,10 +17,10 @@ if TYPE_CHECKING:
 
 
 def labels(
-    run: RunArgument,
-    layer: LayerOption = None,
-    k: KOption = None,
-    raw: RawOption = False,
+    run: opt.RunArgument,
+    layer: opt.LayerOption = None,
+    k: opt.KOption = None,
+    raw: opt.RawOption = False,
     out: Path | None = option(
         "--out -o FILE",
         "Output file (.parquet, .csv or .npy); without it, cluster sizes are printed.",
@@ -41,9 +31,9 @@ def labels(
         "Columns to add: a CSV or Parquet file with row names or numbers, or one line per row, "
         "such as the output of shoal quality -o.",
     ),
-    force: ForceOption = False,
-    quoted: QuoteOption = False,
-    json: JsonOption = False,
+    force: opt.ForceOption = False,
+    quoted: opt.QuoteOption = False,
+    json: opt.JsonOption = False,
 ) -> None:
     """Write the cluster of every row, or print the sizes of the clusters.
 

@@ -5,19 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from shoal.cli.options import (
-    SOURCE,
-    ForceOption,
-    JsonOption,
-    QuietOption,
-    QuoteOption,
-    RunArgument,
-    check_table,
-    flag,
-    option,
-    place,
-    with_settings,
-)
+from shoal.cli import options as opt
+from shoal.cli.options import SOURCE, check_table, flag, option, place, with_settings
 from shoal.cli.output import print_json, progress_bars, say
 from shoal.cli.runs import open_new, open_run
 from shoal.core.plural import plural
@@ -26,15 +15,15 @@ from shoal.errors import InputError
 
 @with_settings(*SOURCE)
 def map(
-    run: RunArgument,
+    run: opt.RunArgument,
     out: Path = option("--out -o FILE", "Output file (.parquet or .csv).", ..., parser=place),
     new: str | None = option(
         "--new SOURCE", "Place these new images or vectors on the map, and write only them."
     ),
-    force: ForceOption = False,
-    quoted: QuoteOption = False,
-    quiet: QuietOption = False,
-    json: JsonOption = False,
+    force: opt.ForceOption = False,
+    quoted: opt.QuoteOption = False,
+    quiet: opt.QuietOption = False,
+    json: opt.JsonOption = False,
     **settings: Any,
 ) -> None:
     """Write the map coordinates of every row. The map is computed on first use."""

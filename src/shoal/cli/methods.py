@@ -5,16 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from shoal.cli.options import (
-    SOURCE,
-    TABLE,
-    JsonOption,
-    QuietOption,
-    argument,
-    option,
-    place,
-    with_settings,
-)
+from shoal.cli import options as opt
+from shoal.cli.options import SOURCE, TABLE, argument, option, place, with_settings
 from shoal.cli.output import (
     duration,
     number,
@@ -48,8 +40,8 @@ def methods(
         parser=place,
     ),
     truth: str | None = option("--truth FILE", "True classes, as for shoal eval."),
-    quiet: QuietOption = False,
-    json: JsonOption = False,
+    quiet: opt.QuietOption = False,
+    json: opt.JsonOption = False,
     **given: Any,
 ) -> None:
     """List the clustering methods, or compare several on the same features.

@@ -6,16 +6,8 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from shoal.cli.options import (
-    ForceOption,
-    JsonOption,
-    QuietOption,
-    SeedOption,
-    argument,
-    option,
-    place,
-    with_settings,
-)
+from shoal.cli import options as opt
+from shoal.cli.options import argument, option, place, with_settings
 from shoal.cli.output import number, print_json, print_table, progress_bars, remark, say
 from shoal.core.plural import plural
 from shoal.errors import InputError
@@ -61,10 +53,10 @@ def palette(
         parser=place,
     ),
     as_: str | None = option("--as png|gif", "Format of the files in a folder. [default: png]"),
-    seed: SeedOption = 0,
-    force: ForceOption = False,
-    quiet: QuietOption = False,
-    json: JsonOption = False,
+    seed: opt.SeedOption = 0,
+    force: opt.ForceOption = False,
+    quiet: opt.QuietOption = False,
+    json: opt.JsonOption = False,
     **given: Any,
 ) -> None:
     """Reduce images to a small palette: indexed PNG or GIF files, and the palette itself."""

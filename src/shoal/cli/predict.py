@@ -9,14 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from shoal.cli import options as opt
 from shoal.cli.options import (
     SOURCE,
-    ForceOption,
-    JsonOption,
-    QuietOption,
-    QuoteOption,
-    RawOption,
-    RunArgument,
     argument,
     check_table,
     engine_options,
@@ -39,18 +34,18 @@ _PRINTED = 1_000  # rows
 @with_settings(*SOURCE, "engine", "unknown")
 def predict(
     context: typer.Context,
-    run: RunArgument,
+    run: opt.RunArgument,
     source: str = argument("SOURCE", "New images or vectors."),
     out: Path | None = option(
         "--out -o FILE",
         "Output file (.parquet, .csv or .npy); without it, a small number of rows is printed.",
         parser=place,
     ),
-    raw: RawOption = False,
-    force: ForceOption = False,
-    quoted: QuoteOption = False,
-    quiet: QuietOption = False,
-    json: JsonOption = False,
+    raw: opt.RawOption = False,
+    force: opt.ForceOption = False,
+    quoted: opt.QuoteOption = False,
+    quiet: opt.QuietOption = False,
+    json: opt.JsonOption = False,
     **settings: Any,
 ) -> None:
     """Assign new images to the (edited) clusters, or mark them as unknown."""

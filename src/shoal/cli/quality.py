@@ -6,18 +6,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from shoal.cli.options import (
-    SOURCE,
-    ForceOption,
-    JsonOption,
-    QuietOption,
-    QuoteOption,
-    argument,
-    check_table,
-    option,
-    place,
-    with_settings,
-)
+from shoal.cli import options as opt
+from shoal.cli.options import SOURCE, argument, check_table, option, place, with_settings
 from shoal.cli.output import print_json, print_next, print_table, progress_bars
 from shoal.core.plural import plural
 
@@ -28,10 +18,10 @@ def quality(
     out: Path | None = option(
         "--out -o FILE", "Output file (.parquet or .csv), one line per image.", parser=place
     ),
-    force: ForceOption = False,
-    quoted: QuoteOption = False,
-    quiet: QuietOption = False,
-    json: JsonOption = False,
+    force: opt.ForceOption = False,
+    quoted: opt.QuoteOption = False,
+    quiet: opt.QuietOption = False,
+    json: opt.JsonOption = False,
     **given: Any,
 ) -> None:
     """Flag images with a defect, drawings and text.
