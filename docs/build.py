@@ -37,7 +37,12 @@ def commands(group: object, before: str = "shoal") -> str:
         rows = [(f"`{a.metavar}`", a.help) for a in arguments]
         rows += [(f"`{_spelled(o)}`", o.help) for o in options if "--help" not in o.opts]
         if rows:
-            lines += ["", "| | |", "|---|---|", *(f"| {left} | {right} |" for left, right in rows)]
+            lines += [
+                "",
+                "| option | meaning |",
+                "|---|---|",
+                *(f"| {left} | {right} |" for left, right in rows),
+            ]
         parts.append("\n".join(lines).replace("\n\n\n", "\n\n"))
     return "\n\n".join(parts)
 

@@ -140,9 +140,9 @@ def test_predict_without_a_file_prints_what_it_finds(shoal, told, photos, photos
     assert "41 rows" in text
 
 
-def test_predict_prints_no_more_rows_than_can_be_read(shoal, run, monkeypatch, digits):
-    monkeypatch.setattr("shoal.cli.predict._PRINTED", 599)
-    result = shoal("predict", run, digits, "--key", "images")
+def test_predict_prints_no_more_rows_than_can_be_read(shoal, run, tmp_path):
+    np.save(tmp_path / "many.npy", np.zeros((1001, 8, 8), np.uint8))
+    result = shoal("predict", run, tmp_path / "many.npy")
     assert (result.exit_code, "with -o" in result.stderr) == (2, True), result.stderr
 
 
