@@ -14,7 +14,7 @@ from shoal.prediction import Prediction
 from shoal.progress import Progress
 from shoal.rows import Source, draw_sample
 from shoal.rows.memory_budget import promised
-from shoal.rows.vectors_with_images import rows_of
+from shoal.rows.pictures import rows_of
 from shoal.run import Run, fit_rows
 from shoal.run_source import open_by, with_images
 from shoal.settings import FitSettings, fit_settings

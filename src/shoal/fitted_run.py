@@ -20,7 +20,7 @@ from shoal.labelling import Labelling, label_clusters, one_a_row
 from shoal.methods import DEFAULT, METHODS
 from shoal.model import Model
 from shoal.rows import Source, Taken
-from shoal.rows.vectors_with_images import pictures_of
+from shoal.rows.pictures import pictures_of
 from shoal.run_source import reopened
 from shoal.stages.base import quarantined
 from shoal.stages.growth.drift import Drift, read_drift

@@ -13,7 +13,7 @@ from shoal.keywords import SourceKeywords, explicit
 from shoal.progress import Progress, default_progress
 from shoal.rows import EncodedSource, ImageSource, Source, open_source
 from shoal.rows.images.decode import measure
-from shoal.rows.vectors_with_images import pictures_of
+from shoal.rows.pictures import pictures_of
 from shoal.settings import available_cores
 
 if TYPE_CHECKING:

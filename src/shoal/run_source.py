@@ -10,13 +10,13 @@ from typing import Any
 from shoal.errors import InputError, RunError, ShoalError
 from shoal.rows import Source, Taken, open_source
 from shoal.rows.options import READING
-from shoal.rows.tables.schema import Schema
-from shoal.rows.vectors_with_images import (
+from shoal.rows.pictures import (
     check_pictures,
     pictures_of,
     rows_of,
     with_pictures,
 )
+from shoal.rows.tables.schema import Schema
 from shoal.settings import FitSettings, fit_settings
 from shoal.stages.fitted import Fitted
 from shoal.stages.result import Result

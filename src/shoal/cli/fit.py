@@ -104,7 +104,7 @@ def default_run(source: str, cluster: int | None = None) -> Path:
     >>> default_run("runs/mnist.shoal", cluster=7)
     PosixPath('mnist-7.shoal')
     """
-    from shoal.rows.patterns import is_pattern, stem
+    from shoal.rows.images.listing import is_pattern, stem
 
     path = Path(source)
     name = path.name or path.resolve().name

@@ -19,7 +19,7 @@ from shoal.keywords import SourceKeywords, explicit
 from shoal.progress import Progress, default_progress
 from shoal.rows import Source, open_source
 from shoal.rows.memory_budget import promised
-from shoal.rows.vectors_with_images import pictures_of
+from shoal.rows.pictures import pictures_of
 from shoal.setting_kinds import parse_memory
 from shoal.settings import available_cores
 

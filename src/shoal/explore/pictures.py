@@ -14,7 +14,7 @@ from shoal.explore.tiles import TILE
 from shoal.rows import Source
 from shoal.rows.arrays.pixels import to_channels
 from shoal.rows.base import ImageSource
-from shoal.rows.thumbnails import as_squares, read_span, square
+from shoal.rows.pictures import as_squares, read_span, square
 
 SMALL = 48
 """Images up to this size are sent as they are, and enlarged by the browser, pixel by pixel."""

@@ -17,7 +17,7 @@ from shoal.errors import InputError
 from shoal.export.formulas import unquote_formulas
 from shoal.export.metadata import MOST_ROWS, find_names, read_table_file, row_names
 from shoal.labelling import rename_all
-from shoal.rows.tables.frames import to_frame
+from shoal.rows.in_memory import to_frame
 
 _NAMES = ("cluster_name", "new_name", "label")
 

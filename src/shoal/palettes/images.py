@@ -20,7 +20,7 @@ from shoal.rows import Source, open_source
 from shoal.rows.images.encoded import EncodedSource
 from shoal.rows.images.formats import decoding
 from shoal.rows.memory_budget import PIXELS
-from shoal.rows.vectors_with_images import pictures_of
+from shoal.rows.pictures import pictures_of
 from shoal.settings import available_cores
 
 

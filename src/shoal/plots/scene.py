@@ -16,7 +16,7 @@ from shoal.export.findings import middle_rows
 from shoal.fitted_run import FittedRun
 from shoal.plots.canvas import colours, plain
 from shoal.rows import Source
-from shoal.rows.vectors_with_images import pictures_of, rows_of
+from shoal.rows.pictures import pictures_of, rows_of
 from shoal.stages.result import Result
 
 

@@ -17,8 +17,8 @@ from shoal.rows.base import (
 from shoal.rows.images.encoded import EncodedSource
 from shoal.rows.label_files import of_taken, read_label_file
 from shoal.rows.opening import open_source
+from shoal.rows.pictures import some_images, thumbnails
 from shoal.rows.taken import Taken, draw_rows, draw_sample
-from shoal.rows.thumbnails import some_images, thumbnails
 
 __all__ = [
     "Batch",

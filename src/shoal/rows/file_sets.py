@@ -14,7 +14,7 @@ from shoal.errors import InputError
 from shoal.rows.arrays.hdf5 import Hdf5Images, open_datasets
 from shoal.rows.arrays.idx import open_idx
 from shoal.rows.arrays.numpy_files import npy_store
-from shoal.rows.arrays.raw_manifest import open_raw
+from shoal.rows.arrays.raw import open_raw
 from shoal.rows.base import Source
 from shoal.rows.images.containers import CONTAINERS, container_of, list_containers
 from shoal.rows.images.formats import EXTENSIONS
@@ -130,7 +130,7 @@ def open_shards(kind: str, paths: Sequence[Path], label: str, options: SourceOpt
     container = next((one for one in CONTAINERS if one.kind == kind), None)
     if container is not None:
         store, kinds = list_containers(paths, label, options.key if container.has_keys else None)
-        many += store.containers[0].about()
+        many += store.about
         taken = images_of(kinds)
         source = options.files(store, many + of_kinds(taken), keyed=container.has_keys)
         return leaving_out(source, kinds - taken)

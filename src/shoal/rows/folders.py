@@ -17,8 +17,7 @@ from shoal.errors import InputError, SourceError, UnlikeError
 from shoal.rows.arrays.hdf5 import list_datasets
 from shoal.rows.arrays.idx import idx_header
 from shoal.rows.arrays.numpy_files import npy_header
-from shoal.rows.arrays.raw import raw_store
-from shoal.rows.arrays.raw_manifest import MANIFEST, open_raw, read_raw_manifest
+from shoal.rows.arrays.raw import MANIFEST, open_raw, raw_store, read_raw_manifest
 from shoal.rows.base import Source
 from shoal.rows.file_sets import (
     images_of,
@@ -32,10 +31,16 @@ from shoal.rows.file_sets import (
 from shoal.rows.handles import head_of
 from shoal.rows.images.formats import READ, extension_of
 from shoal.rows.images.listing import Found, walk
-from shoal.rows.kinds import count_kinds, counted, extension, kind_of_file, of_kinds
+from shoal.rows.kinds import (
+    convert_pickles,
+    count_kinds,
+    counted,
+    extension,
+    kind_of_file,
+    of_kinds,
+)
 from shoal.rows.label_files import is_beside, labels_beside
 from shoal.rows.options import SourceOptions
-from shoal.rows.pickles import convert_pickles
 from shoal.rows.tables.parquet_files import parquet_schema
 from shoal.storage import map_requests
 

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, cast
 
 from shoal.errors import SourceError, because
-from shoal.rows.base import Source
 from shoal.storage import Ranges, Stat, Streams, UrlPath, is_remote
 
 HEAD = 512
@@ -214,7 +213,7 @@ Origin = tuple[str, int, int, str | None]
 """Name, bytes, time in nanoseconds, and the real path if a symbolic link leads to it."""
 
 
-def origins(source: Source) -> list[Origin]:
+def origins(source: Any) -> list[Origin]:
     """Return the current state of a source's files, in its order; none for a folder of images."""
     paths = [Path(os.path.abspath(path)) for path in dict.fromkeys(_paths(source))]
     if not paths:

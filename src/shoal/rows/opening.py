@@ -17,8 +17,7 @@ from shoal.rows.arrays.hdf5 import MAGIC
 from shoal.rows.arrays.idx import idx_store, is_idx
 from shoal.rows.arrays.matlab import is_matlab, open_matlab
 from shoal.rows.arrays.numpy_files import choose_member, list_members, member_store, npy_store
-from shoal.rows.arrays.raw import parse_dtype
-from shoal.rows.arrays.raw_manifest import open_raw
+from shoal.rows.arrays.raw import open_raw, parse_dtype
 from shoal.rows.base import Kind, Source
 from shoal.rows.file_sets import (
     kind_of,
@@ -32,17 +31,14 @@ from shoal.rows.handles import head_of, readable
 from shoal.rows.images.containers import container_that_begins
 from shoal.rows.images.formats import EXTENSIONS, is_image_name
 from shoal.rows.images.image_table import under
-from shoal.rows.images.listing import read_list
+from shoal.rows.images.listing import expand, has_wildcard, is_pattern, read_list
 from shoal.rows.images.tiff_pictures import Pages
-from shoal.rows.in_memory import as_openable
-from shoal.rows.kinds import OPTIONAL, kind_of_file
+from shoal.rows.in_memory import FRAME, as_openable, is_frame, open_frame
+from shoal.rows.kinds import OPTIONAL, is_pickle, kind_of_file, refuse_pickle
 from shoal.rows.label_files import LabelFiles, labels_beside, with_labels_beside
 from shoal.rows.options import SourceOptions
-from shoal.rows.patterns import expand, has_wildcard, is_pattern
-from shoal.rows.pickles import is_pickle, refuse_pickle
 from shoal.rows.store import InflatedStore, Store
 from shoal.rows.tables.csv_file import open_csv
-from shoal.rows.tables.frames import FRAME, is_frame, open_frame
 from shoal.rows.tables.schema import Schema
 from shoal.rows.tables.selection import NOTHING, Picked
 from shoal.setting_kinds import parse_shape

@@ -17,9 +17,9 @@ from shoal.features import Encoder, Projection, choose_encoder
 from shoal.rows import ImageRequest, ImageSource, Source
 from shoal.rows.arrays.scale import Values, on_scale_of
 from shoal.rows.images.raster import Reading
+from shoal.rows.pictures import beside_vectors
 from shoal.rows.tables.mixed import cells_of, make_fitted_source
 from shoal.rows.tables.schema import Schema
-from shoal.rows.vectors_with_images import beside_vectors
 from shoal.stages.heldout import read_novelty
 from shoal.stages.learning import placed
 from shoal.stages.result import Result

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from shoal.rows import Batch, Source, remarks_of
 from shoal.rows.arrays.scale import sample_values
 from shoal.rows.handles import origins
-from shoal.rows.vectors_with_images import pictures_of
+from shoal.rows.pictures import pictures_of
 from shoal.stages.base import (
     Context,
     Shards,

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from shoal.engines.local import LocalEngine
 from shoal.errors import InputError, SettingError, ShoalError, StorageFullError
 from shoal.progress import Progress, Silent
-from shoal.rows.arrays.raw_manifest import MANIFEST, RawManifest
+from shoal.rows.arrays.raw import MANIFEST, RawManifest
 from shoal.settings import available_cores
 from shoal.storage import read_json, toml_text, write_bytes, write_json, write_pieces, write_table
 from shoal.storage.parts import TEMPORARY, unwritable

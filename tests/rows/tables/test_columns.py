@@ -3,8 +3,8 @@ import pyarrow as pa
 import pytest
 
 from shoal.errors import SourceError
+from shoal.rows.in_memory import FrameCells
 from shoal.rows.tables.columns import Column, describe, describe_columns, names_rows
-from shoal.rows.tables.frames import FrameCells
 from shoal.rows.tables.table import sample_cells
 
 DRAW = np.random.default_rng(0)

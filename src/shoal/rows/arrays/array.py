@@ -13,6 +13,8 @@ from shoal.core.image_request import ImageRequest
 from shoal.core.plural import plural
 from shoal.errors import InputError, SourceError
 from shoal.rows.arrays.pixels import (
+    BLACK,
+    WHITE,
     PixelRule,
     bad_values,
     colour_word,
@@ -22,7 +24,6 @@ from shoal.rows.arrays.pixels import (
     to_vectors,
 )
 from shoal.rows.base import Batch, ImageSource, Kind, Labels, LabelValues, Rows, Source
-from shoal.rows.images.opacity import BLACK, WHITE
 from shoal.rows.memory_budget import refuse_opening
 from shoal.rows.store import MemoryStore, Store, check_range
 from shoal.rows.tables.selection import NOTHING, Chosen

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from shoal.errors import SourceError
 from shoal.rows.handles import KnownFile, Opened
@@ -74,38 +73,3 @@ class Container:
     def chosen(self, store: MembersStore, label: str, key: str | None) -> MembersStore:
         """Return the store with the feature `key` selected, if rows have several."""
         return store
-
-    def about(self) -> str:
-        """Return what the description adds about the selected feature."""
-        return ""
-
-    def names(self, store: MembersStore, start: int, stop: int) -> list[str] | None:
-        """Return paths within the file; with several files, after the file's name and ``/``."""
-        names, many = [], len(store.files) > 1
-        for row in range(start, stop):
-            name = store.inner_names[row].decode("utf-8", "replace")
-            folder = f"{store.files.path(store.file[row]).name}/" if many else ""
-            names.append(folder + name)
-        return names
-
-    def label_origin(self, store: MembersStore) -> str | None:
-        """Return the origin of the labels in messages; None without labels."""
-        return None if store.label_places is None else ".cls files"
-
-    def labels(self, store: MembersStore) -> list[str | None] | None:
-        """Read the ``.cls`` members of the images."""
-        places = store.label_places
-        if places is None:
-            return None
-        labels: list[str | None] = [None] * store.n_rows
-        for row, opened in store.with_files(0, store.n_rows, places.clip(0)):
-            offset, size = places[row].tolist()
-            if size >= 0 and not isinstance(opened, SourceError):
-                labels[row] = opened.read(offset, size).decode("utf-8", "replace").strip() or None
-        return labels
-
-    def facts(self, store: MembersStore) -> dict[str, Any]:
-        """Return facts of the files, with a hash of the members' names and positions."""
-        digest = hashlib.blake2b(store.inner_names.blob, digest_size=16)
-        digest.update(store.places.tobytes())
-        return {**store.file_facts(), "members": digest.hexdigest()}

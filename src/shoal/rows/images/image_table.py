@@ -231,20 +231,41 @@ class MembersStore(ListedStore):
             one, make = self.container(row), partial(self._member, opened, row)
             yield from FILES.granted(one.room(size), one.reading, make)
 
+    @property
+    def about(self) -> str:
+        """What the description adds about the selected feature."""
+        return ""
+
     def names(self, start: int, stop: int) -> list[str] | None:
-        return self.containers[0].names(self, start, stop)
+        """Return paths within the file; with several files, after the file's name and ``/``."""
+        names, many = [], len(self.files) > 1
+        for row in range(start, stop):
+            name = self.inner_names[row].decode("utf-8", "replace")
+            names.append(f"{self.files.path(self.file[row]).name}/{name}" if many else name)
+        return names
 
     @property
     def label_origin(self) -> str | None:
-        return self.containers[0].label_origin(self)
+        return None if self.label_places is None else ".cls files"
 
     def labels(self) -> list[str | None] | None:
-        return self.containers[0].labels(self)
+        places = self.label_places
+        if places is None:
+            return None
+        labels: list[str | None] = [None] * self.n_rows
+        for row, opened in self.with_files(0, self.n_rows, places.clip(0)):
+            offset, size = places[row].tolist()
+            if size >= 0 and not isinstance(opened, SourceError):
+                labels[row] = opened.read(offset, size).decode("utf-8", "replace").strip() or None
+        return labels
 
     def facts(self) -> dict[str, Any]:
-        return self.containers[0].facts(self)
+        return {
+            **self._file_facts(),
+            "members": digest_of([self.inner_names.blob, self.places.tobytes()]),
+        }
 
-    def file_facts(self) -> dict[str, Any]:
+    def _file_facts(self) -> dict[str, Any]:
         return file_facts(map(self.files.known, range(len(self.files))))
 
     def with_files(

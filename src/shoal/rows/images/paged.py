@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,7 +18,7 @@ from shoal.rows.images.encoded import PAGE, EncodedStore
 from shoal.rows.images.image_table import MIXER, ListedStore
 from shoal.rows.images.tiff import open_tiff
 from shoal.rows.images.tiff_pages import extract, page_bytes
-from shoal.rows.images.tiff_pictures import MOST_CHANNELS, Pages, find_pictures
+from shoal.rows.images.tiff_pictures import MOST_CHANNELS, Pages, Pictures, find_pictures
 from shoal.rows.memory_budget import FILES
 
 _ENDINGS = (b".tif", b".tiff")
@@ -168,18 +168,6 @@ def _picture(
     yield from FILES.granted(0 if has_room else size, _READING, extracted)
 
 
-@dataclass(frozen=True)
-class _Found:
-    """The pages of a file with several: positions, pages per picture; see `Pictures`."""
-
-    places: list[tuple[int, int]]
-    each: int
-    is_array: bool
-
-    def __len__(self) -> int:
-        return len(self.places) // self.each
-
-
 def page_by_page(store: ListedStore, pages: Pages) -> tuple[EncodedStore, list[str]]:
     rows = _tiff_rows(store)
     if not rows:
@@ -190,11 +178,11 @@ def page_by_page(store: ListedStore, pages: Pages) -> tuple[EncodedStore, list[s
         return store, []
     as_channels = pages == "auto" and _are_alike(found, store.n_rows)
     if as_channels:
-        several = {row: replace(one, each=len(one.places)) for row, one in several.items()}
+        several = {row: replace(one, each=len(one.pages)) for row, one in several.items()}
     counts, entries = np.ones(store.n_rows, np.int64), np.zeros(store.n_rows, np.int64)
     for row, one in several.items():
-        counts[row], entries[row] = len(one), len(one.places)
-    places = [place for row in sorted(several) for place in several[row].places]
+        counts[row], entries[row] = len(one), len(one.pages)
+    places = [place for row in sorted(several) for place in several[row].pages]
     paged = PagedStore(
         store,
         _ends(counts),
@@ -219,10 +207,12 @@ def _tiff_rows(store: ListedStore) -> list[int]:
     return found
 
 
-def _find_all(store: ListedStore, rows: list[int], pages: Pages) -> list[_Found | None]:
-    """Find the pages of files; None for files with one page, and for damaged files."""
+def _find_all(
+    store: ListedStore, rows: list[int], pages: Pages
+) -> list[Pictures[tuple[int, int]] | None]:
+    """Find positions and shifts of pages; None for files with one page, and for damaged files."""
 
-    def find(row: int) -> _Found | None:
+    def find(row: int) -> Pictures[tuple[int, int]] | None:
         try:
             with FILES.take(store.packed_bytes(row), _READING), store.opened(row) as read:
                 file = open_tiff(read)
@@ -231,8 +221,8 @@ def _find_all(store: ListedStore, rows: list[int], pages: Pages) -> list[_Found 
             return None
         if one is None or len(one.pages) < 2:
             return None
-        places = [(page.at, page.shift) for page in one.pages]
-        return _Found(places, one.each, one.is_array)
+        places = tuple((page.at, page.shift) for page in one.pages)
+        return Pictures(places, one.each, one.is_array)
 
     if not store.is_remote:
         return list(map(find, rows))
@@ -240,13 +230,13 @@ def _find_all(store: ListedStore, rows: list[int], pages: Pages) -> list[_Found 
         return list(pool.map(find, rows))
 
 
-def _are_alike(found: list[_Found | None], n_files: int) -> bool:
+def _are_alike(found: Sequence[Pictures[Any] | None], n_files: int) -> bool:
     """Return whether all files are arrays of the same few pages: bands rather than series."""
-    counts = {len(one.places) if one is not None and one.is_array else 0 for one in found}
+    counts = {len(one.pages) if one is not None and one.is_array else 0 for one in found}
     return len(counts) == 1 and 2 <= counts.pop() <= min(MOST_CHANNELS, n_files - 1)
 
 
-def _remarks(found: list[_Found], pages: Pages, as_channels: bool) -> list[str]:
+def _remarks(found: Sequence[Pictures[Any]], pages: Pages, as_channels: bool) -> list[str]:
     rows = [one for one in found if len(one) > 1]
     channels = [one for one in found if one.each > 1]
     remarks = []

@@ -13,8 +13,15 @@ from PIL import Image
 
 from shoal.core.image_request import ImageRequest
 from shoal.errors import SourceError
-from shoal.rows.arrays.pixels import by_picture, shaped, to_bytes, value_range
-from shoal.rows.images.opacity import WHITE, blend, remove_opacity
+from shoal.rows.arrays.pixels import (
+    WHITE,
+    blend,
+    by_picture,
+    remove_opacity,
+    shaped,
+    to_bytes,
+    value_range,
+)
 from shoal.rows.images.tiff import Layout
 
 SIDEWAYS = (5, 6, 7, 8)

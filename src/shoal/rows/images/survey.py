@@ -15,7 +15,16 @@ from PIL import Image
 
 from shoal.core.image_request import ImageRequest
 from shoal.errors import SourceError
-from shoal.rows.arrays.pixels import LARGEST_NATIVE, show, to_bytes, value_range
+from shoal.rows.arrays.pixels import (
+    BLACK,
+    LARGEST_NATIVE,
+    WHITE,
+    choose_background,
+    is_opacity,
+    show,
+    to_bytes,
+    value_range,
+)
 from shoal.rows.images.camera import is_raw
 from shoal.rows.images.decode import (
     decode,
@@ -32,7 +41,6 @@ from shoal.rows.images.formats import (
     open_picture,
     room_for_pixels,
 )
-from shoal.rows.images.opacity import BLACK, WHITE, choose_background, is_opacity
 from shoal.rows.images.raster import USUAL, Reading, extremes, picture_extremes
 from shoal.rows.images.tiff import is_tiff
 from shoal.rows.images.tiff_pages import check_samples, read_samples, samples_size

@@ -12,9 +12,9 @@ import re
 import struct
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from os.path import basename
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import google_crc32c
 import numpy as np
@@ -24,11 +24,9 @@ from shoal.errors import InputError, SourceError
 from shoal.rows.handles import Headers, KnownFile, Opened
 from shoal.rows.images.container_format import Container, Member
 from shoal.rows.images.formats import extension_of
+from shoal.rows.images.image_table import MembersStore
 from shoal.rows.memory_budget import FILES
 from shoal.rows.store import numbered_names
-
-if TYPE_CHECKING:
-    from shoal.rows.images.image_table import MembersStore
 
 _HEAD, _FOOT = 12, 4
 _VARINT, _BYTES, _FIXED = 0, 2, {1: 8, 5: 4}
@@ -43,10 +41,7 @@ _NAMES = ("image/filename", "filename", "file_name", "path", "name", "image/sour
 
 @dataclass(frozen=True)
 class TFRecord(Container):
-    # the features of the image, its label and its name; None before they are known
-    key: str | None = None
-    label_key: str | None = None
-    name_key: str | None = None
+    key: str | None = None  # the feature of the image; None before it is known
 
     kind, many, what, called = "tfrecord", "TFRecord files", "record", "file"
     has_names, has_keys, is_packed = False, True, True
@@ -69,7 +64,7 @@ class TFRecord(Container):
     def room(self, size: int) -> int:
         return 2 * size
 
-    def unpack(self, opened: Opened, offset: int, packed: int, size: int, crc: int | None) -> bytes:
+    def unpack(self, opened: Opened, offset: int, packed: int, size: int, crc: int) -> bytes:
         assert self.key is not None
         image = first_values(_record(opened, offset, size, True), self.key).get(self.key)
         if not isinstance(image, bytes):
@@ -93,32 +88,40 @@ class TFRecord(Container):
             found = f"{len(images)} features that hold" if images else "no feature that holds"
             hint = f": give --key {images[0]} or another" if images else ""
             raise InputError(f"{label} has {found} images{hint} (it has {listed(names) or 'none'})")
-        chosen = TFRecord(
-            key or images[0],
-            next((name for name in _LABELS if name in names), None),
-            next((name for name in _NAMES if _is_distinct(samples, name)), None),
-        )
-        return replace(store, containers=(chosen,) * len(store.files))
+        label = next((name for name in _LABELS if name in names), None)
+        name = next((name for name in _NAMES if _is_distinct(samples, name)), None)
+        chosen, nameless = (TFRecord(key or images[0]),) * len(store.files), store.inner_names
+        rows = store.file, store.places, nameless, None, store.reasons
+        return RecordsStore(store.files, chosen, *rows, label, name)
 
+
+@dataclass(frozen=True, eq=False)
+class RecordsStore(MembersStore):
+    containers: tuple[TFRecord, ...]
+    label_key: str | None = None  # the features of the label and the name
+    name_key: str | None = None
+
+    @property
     def about(self) -> str:
-        return f", feature {self.key}"
+        return f", feature {self.containers[0].key}"
 
-    def names(self, store: MembersStore, start: int, stop: int) -> list[str] | None:
+    def names(self, start: int, stop: int) -> list[str] | None:
         if self.name_key is not None:
-            return [text or "" for text in _texts(store, self.name_key, start, stop)]
-        if len(store.files) == 1:
+            return [text or "" for text in _texts(self, self.name_key, start, stop)]
+        if len(self.files) == 1:
             return None
-        starts = np.searchsorted(store.file, np.arange(len(store.files) + 1))
-        return numbered_names(starts, lambda at: store.files.path(at).name, start, stop)
+        starts = np.searchsorted(self.file, np.arange(len(self.files) + 1))
+        return numbered_names(starts, lambda at: self.files.path(at).name, start, stop)
 
-    def label_origin(self, store: MembersStore) -> str | None:
+    @property
+    def label_origin(self) -> str | None:
         return None if self.label_key is None else f"feature {self.label_key}"
 
-    def labels(self, store: MembersStore) -> list[str | None] | None:
-        return None if self.label_key is None else _texts(store, self.label_key, 0, store.n_rows)
+    def labels(self) -> list[str | None] | None:
+        return None if self.label_key is None else _texts(self, self.label_key, 0, self.n_rows)
 
-    def facts(self, store: MembersStore) -> dict[str, Any]:
-        return {"feature": self.key, **store.file_facts()}
+    def facts(self) -> dict[str, Any]:
+        return {"feature": self.containers[0].key, **self._file_facts()}
 
 
 def _scan(headers: Headers, size: int) -> Iterator[Member]:

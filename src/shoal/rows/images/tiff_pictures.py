@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Generic, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from shoal.errors import SourceError
 from shoal.rows.images.tiff import Directory, Tiff
 
 Pages = Literal["auto", "rows", "channels"]
+Page = TypeVar("Page")
 
 MOST_CHANNELS = 16
 """Most pages that are channels by their shape alone: stacks of more pages are series."""
@@ -29,8 +30,8 @@ _MOST_PLANES = 1 << 20
 
 
 @dataclass(frozen=True)
-class Pictures:
-    pages: tuple[Directory, ...]  # those of each picture together, in order of their channels
+class Pictures(Generic[Page]):
+    pages: tuple[Page, ...]  # those of each picture together, in order of their channels
     each: int = 1  # pages a picture
     # whether all pages were written as one array whose first axis has no name
     is_array: bool = False
@@ -38,11 +39,11 @@ class Pictures:
     def __len__(self) -> int:
         return len(self.pages) // self.each
 
-    def picture(self, number: int) -> tuple[Directory, ...]:
+    def picture(self, number: int) -> tuple[Page, ...]:
         return self.pages[number * self.each : (number + 1) * self.each]
 
 
-def find_pictures(file: Tiff, pages: Pages = "auto") -> Pictures:
+def find_pictures(file: Tiff, pages: Pages = "auto") -> Pictures[Directory]:
     """Find the pictures of a file, without pages that are smaller versions of others."""
     first = file.directory(file.first)
     if first.next:

@@ -19,8 +19,7 @@ from shoal.rows.arrays.array import ArraySource
 from shoal.rows.arrays.array_choice import words_of
 from shoal.rows.arrays.pixels import show
 from shoal.rows.tables.cells import is_text_type, one_array, plain
-from shoal.rows.tables.columns import ColumnLabels
-from shoal.rows.tables.opened import OpenedTable
+from shoal.rows.tables.columns import ColumnLabels, OpenedTable
 from shoal.rows.tables.selection import Chosen, label_among, name_column, square
 from shoal.rows.tables.table import Cells, CellStore
 

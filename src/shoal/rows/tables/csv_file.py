@@ -23,8 +23,8 @@ from shoal.rows.base import Source
 from shoal.rows.handles import Stamped, file_facts, fresh_path, readable
 from shoal.rows.options import SourceOptions
 from shoal.rows.store import READ_ERRORS, check_range
+from shoal.rows.tables.columns import OpenedTable
 from shoal.rows.tables.open_table import open_table
-from shoal.rows.tables.opened import OpenedTable
 from shoal.rows.tables.sniff import Dialect, sniff
 from shoal.rows.tables.table import Cells, Piece
 

@@ -25,13 +25,13 @@ from shoal.rows.images.listing import are_images, path_column
 from shoal.rows.kinds import OPTIONAL
 from shoal.rows.memory_budget import FILES, MemoryNeed, memory_need
 from shoal.rows.options import SourceOptions
+from shoal.rows.pictures import with_pictures
 from shoal.rows.tables.cell_arrays import find_embedding, is_list
 from shoal.rows.tables.cells import is_text_type, one_array, plain
+from shoal.rows.tables.columns import OpenedTable
 from shoal.rows.tables.open_table import open_table
-from shoal.rows.tables.opened import OpenedTable
 from shoal.rows.tables.selection import Picked
 from shoal.rows.tables.table import Cells
-from shoal.rows.vectors_with_images import with_pictures
 
 _HEAD_BYTES = 1 << 12  # of each sampled cell
 _NAMED_ROWS = 1000  # sampled rows whose names must differ

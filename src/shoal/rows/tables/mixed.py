@@ -18,8 +18,7 @@ from shoal.rows.base import Batch, Kind, LabelValues, Rows, Source
 from shoal.rows.store import check_range
 from shoal.rows.tables.cells import ParsedCells, is_plain_type, to_codes, to_days, to_text
 from shoal.rows.tables.columns import ColumnLabels
-from shoal.rows.tables.roles import decide, may_name
-from shoal.rows.tables.schema import Schema, TableColumn
+from shoal.rows.tables.schema import Schema, TableColumn, decide, may_name
 from shoal.rows.tables.selection import NOTHING, Chosen, Picked
 from shoal.rows.tables.table import Cells, CellStore, sample_cells
 from shoal.rows.taken import Taken, TakenCells, taken_part

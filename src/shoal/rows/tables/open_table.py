@@ -10,9 +10,8 @@ from shoal.core.plural import listed
 from shoal.errors import InputError
 from shoal.rows.base import Source
 from shoal.rows.tables.cell_arrays import array_type, find_arrays, list_store, open_number_text
-from shoal.rows.tables.columns import ColumnLabels
+from shoal.rows.tables.columns import ColumnLabels, OpenedTable
 from shoal.rows.tables.mixed import make_fitted_source, make_table_source
-from shoal.rows.tables.opened import OpenedTable
 from shoal.rows.tables.selection import choose_pixels
 from shoal.rows.tables.table import CellStore, parse_numbers
 

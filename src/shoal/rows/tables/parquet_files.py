@@ -20,8 +20,8 @@ from shoal.rows.memory_budget import MemoryNeed, ReadCache
 from shoal.rows.options import SourceOptions
 from shoal.rows.store import check_range, cut_range, numbered_names
 from shoal.rows.tables.cells import is_text_type, plain_names, shortened
+from shoal.rows.tables.columns import OpenedTable
 from shoal.rows.tables.image_columns import open_typed
-from shoal.rows.tables.opened import OpenedTable
 from shoal.rows.tables.parquet_cursors import ParquetPart as ParquetPart
 from shoal.rows.tables.parquet_cursors import RowGroup, parquet_file
 from shoal.rows.tables.parquet_pages import group_bytes, leaves

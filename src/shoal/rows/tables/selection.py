@@ -9,16 +9,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from itertools import chain
-from typing import TYPE_CHECKING
 
 from shoal.core.plural import listed
 from shoal.errors import InputError
 from shoal.rows.arrays.pixels import show
 from shoal.rows.base import Kind
-from shoal.rows.tables.columns import LOOKS, Column, find_answers, numbered
-
-if TYPE_CHECKING:
-    from shoal.rows.tables.opened import OpenedTable
+from shoal.rows.tables.columns import LOOKS, Column, OpenedTable, find_answers, numbered
 
 _ID = re.compile(r"(.*[_\s.-])?(id|uuid|index|key|row)|unnamed: 0", re.IGNORECASE)
 _CAMEL_ID = re.compile(r".*[a-z](ID|Id)")

@@ -13,7 +13,7 @@ from shoal.core.packing import rounded
 from shoal.errors import InputError, SettingError
 from shoal.methods import DEFAULT
 from shoal.rows import Source, Taken, as_requested
-from shoal.rows.vectors_with_images import rows_of
+from shoal.rows.pictures import rows_of
 from shoal.settings import FitSettings
 from shoal.stages.base import Shards, read_vectors
 from shoal.stages.encoding import project_rows, with_reasons

@@ -3,8 +3,7 @@ import pyarrow as pa
 import pytest
 
 from shoal.rows.tables.cells import ParsedCells
-from shoal.rows.tables.roles import date_form, decide, may_name
-from shoal.rows.tables.schema import PROBABILITIES
+from shoal.rows.tables.schema import PROBABILITIES, date_form, decide, may_name
 
 DRAW = np.random.default_rng(0)
 PLANS = ["basic"] * 60 + ["pro"] * 30 + ["gold"] * 10
