@@ -88,11 +88,11 @@ class TFRecord(Container):
             found = f"{len(images)} features that hold" if images else "no feature that holds"
             hint = f": give --key {images[0]} or another" if images else ""
             raise InputError(f"{label} has {found} images{hint} (it has {listed(names) or 'none'})")
-        label = next((name for name in _LABELS if name in names), None)
-        name = next((name for name in _NAMES if _is_distinct(samples, name)), None)
+        label_key = next((name for name in _LABELS if name in names), None)
+        title = next((name for name in _NAMES if _is_distinct(samples, name)), None)
         chosen, nameless = (TFRecord(key or images[0]),) * len(store.files), store.inner_names
         rows = store.file, store.places, nameless, None, store.reasons
-        return RecordsStore(store.files, chosen, *rows, label, name)
+        return RecordsStore(store.files, chosen, *rows, label_key, title)
 
 
 @dataclass(frozen=True, eq=False)
