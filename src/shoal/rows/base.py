@@ -86,15 +86,12 @@ class Rows(Protocol):
         return None
 
     def as_array(self) -> ArraySource | None:
-        """Return the source as an `ArraySource`; None for others."""
         return None
 
     def as_files(self) -> EncodedSource | None:
-        """Return the source as an `EncodedSource`; None for others."""
         return None
 
     def as_table(self) -> TableSource | None:
-        """Return the source as a `TableSource`; None for others."""
         return None
 
     def file_stamps(self) -> list[list[Any]] | None:

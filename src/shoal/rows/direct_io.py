@@ -49,7 +49,6 @@ def read_direct(path: Path, start: int, length: int) -> NDArray[np.uint8] | None
 
 
 def _fill(file: int, window: NDArray[np.uint8], first: int) -> int:
-    """Fill a window from position `first` of a file; return the number of bytes read."""
     got = 0
     while got < len(window):
         count = os.preadv(file, [window[got:].data], first + got)
@@ -60,7 +59,6 @@ def _fill(file: int, window: NDArray[np.uint8], first: int) -> int:
 
 
 def _aligned(raw: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return the aligned part of memory that is longer by `ALIGNED`."""
     first = -raw.ctypes.data % ALIGNED
     return raw[first : first + len(raw) - ALIGNED]
 

@@ -78,7 +78,6 @@ def without(source: Source, names: Sequence[str], taken: Sequence[str]) -> Sourc
 
 
 def leaving_out(source: Any, counts: Counter[str]) -> Source:
-    """Return the source, its description counting the files left out by their extensions."""
     if not counts:
         return source
     label = source.label + left_out(counts)
@@ -120,7 +119,6 @@ def open_images(
     options: SourceOptions,
     paths: Mapping[str, Path] | None = None,
 ) -> Source:
-    """Open image files by their names relative to `root`, or by their addresses."""
     options.check_images(label)
     return options.files(FilesStore(list_files(root, names, paths)), label)
 

@@ -81,7 +81,6 @@ class _Folder:
         return [name for name in self.kinds["raw"] if os.path.splitext(name)[0] not in pictures]
 
     def bytes(self, names: Sequence[str]) -> int:
-        """Return the total size of some files, without those that no longer exist."""
         total = 0
         for path in self.paths(names):
             with suppress(OSError):
@@ -155,7 +154,6 @@ def _choose(folder: _Folder) -> tuple[str, str]:
 
 
 def _open_shards(folder: _Folder, kind: str, label: str) -> tuple[Source, list[str]]:
-    """Open the files of a kind; if their rows differ in shape, those that are the data."""
     names = folder.kinds[kind]
     try:
         return open_shards(kind, folder.paths(names), label, folder.options), names

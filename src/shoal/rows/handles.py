@@ -89,7 +89,6 @@ class Stamped:
 
 
 def digest_of(parts: Iterable[Any]) -> str:
-    """Hash some bytes or buffers, one after the other, for a fingerprint."""
     digest = hashlib.blake2b(digest_size=16)
     for part in parts:
         digest.update(part)
@@ -169,7 +168,6 @@ def head_of(path: Path, count: int = HEAD) -> bytes:
 
 
 def both_ends(path: Path, count: int) -> bytes:
-    """Read the first and the last `count` bytes of a file."""
     with path.open("rb") as file:
         head = file.read(count)
         file.seek(max(0, path.stat().st_size - count))

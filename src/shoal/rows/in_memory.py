@@ -111,7 +111,6 @@ def _of_items(items: Iterator[Any]) -> Any:
 
 
 def _picture_of(item: Any) -> Any:
-    """Return the picture or the vector of an item, without its label."""
     if isinstance(item, Mapping):
         key = next((name for name in _PICTURE_KEYS if name in item), None)
         return item if key is None else item[key]
@@ -276,7 +275,6 @@ def is_frame(where: Any) -> bool:
 
 
 def to_frame(where: Any) -> Any:
-    """Return a table in memory as an Arrow table with unique column names."""
     parts = where if isinstance(where, Mapping) else {}
     if any(hasattr(v, "columns") or hasattr(v, "column_names") for v in parts.values()):
         several = ", ".join(map(str, parts))

@@ -179,7 +179,6 @@ _BY_EXTENSION = {end: kind for kind in (*OPTIONAL, *FOREIGN) for end in kind.ext
 
 
 def extension(name: str) -> str:
-    """Return the extension of a name in lower case, with its dot; empty without one."""
     return os.path.splitext(name)[1].lower()
 
 
@@ -189,7 +188,6 @@ def has_module(name: str) -> bool:
 
 
 def reads_by_extra(ending: str) -> bool:
-    """Return whether files of this extension are pictures that an installed extra reads."""
     kind = _BY_EXTENSION.get(ending)
     return kind is not None and kind.is_installed
 
@@ -210,7 +208,6 @@ def kind_of_file(name: str, head: bytes = b"") -> Foreign | None:
 
 
 def is_avif(head: bytes) -> bool:
-    """Return whether the first bytes are those of an AVIF picture: by any of its brands."""
     return head[4:8] == b"ftyp" and b"avi" in head[8 : min(int.from_bytes(head[:4], "big"), 64)]
 
 
@@ -219,7 +216,6 @@ def count_kinds(names: Iterable[str]) -> Counter[str]:
 
 
 def left_out(counts: Mapping[str, int]) -> str:
-    """Return the part of a description that counts the files left out by their extensions."""
     return f", {counted(counts)} left out" if counts else ""
 
 
@@ -302,7 +298,6 @@ def _looks_like_one(path: Path) -> bool:
 
 
 def _words(path: Path) -> bytes:
-    """Return the first and last bytes of a file, which contain names; none if compressed."""
     return b"" if path.suffix.lower() in _PACKED else both_ends(path, _LOOKED)
 
 

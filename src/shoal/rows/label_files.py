@@ -94,13 +94,11 @@ def read_label_file(path: Path, source: Source, key: str | None = None) -> Label
 
 
 def all_rows(source: Source) -> int:
-    """Return the number of rows, or of those that a sample was drawn from."""
     taken = source.taken
     return source.n_rows if taken is None else taken.of
 
 
 def of_taken(values: LabelValues, source: Source) -> LabelValues:
-    """Return the labels of the rows of a sample, selected from those of all rows."""
     taken = source.taken
     if taken is None or len(values) != taken.of:
         return values
@@ -158,7 +156,6 @@ def _from_idx(path: Path) -> NDArray:
 
 
 def table_rows(path: Path, most: int | None = None) -> list[list[str]]:
-    """Read the non-empty rows of a CSV or TSV file, at most `most`."""
     with open_text(path) as file:
         return list(islice(filter(None, csv_rows(file)), most))
 

@@ -69,7 +69,6 @@ class FileBudget(MemoryBudget):
 
     @contextmanager
     def take(self, size: int, what: str) -> Iterator[None]:
-        """Reserve `size` bytes for a file, as in `MemoryBudget.take`."""
         if size <= self.size:
             with super().take(size, what):
                 yield
@@ -168,7 +167,6 @@ class ReadCache:
 
     @classmethod
     def all_bytes(cls) -> int:
-        """Return the bytes that all sources of this process keep."""
         return sum(kept._size for kept in list(cls._all))
 
     def drop(self) -> None:
@@ -186,7 +184,6 @@ def _close(value: Any) -> None:
 
 
 def clear_read_caches() -> None:
-    """Clear the caches of all sources of this process."""
     for kept in list(ReadCache._all):
         kept.drop()
     WINDOWS.drop()
@@ -241,7 +238,6 @@ def least_memory(size: int) -> int:
 
 
 def usual_cache_bytes(memory: int) -> int:
-    """Return the bytes for the cache of a source that needs no more to be read at all."""
     return min(memory // 8, 512 << 20)
 
 

@@ -45,7 +45,6 @@ class SourceOptions:
         return replace(source, beside=beside) if beside else source
 
     def check_images(self, label: str, *, keyed: bool = False) -> None:
-        """Raise if these options do not apply to image files; `keyed` ones have a key."""
         if self.as_ not in (None, "images"):
             raise InputError(f"{label} holds image files: they cannot be read --as {self.as_}")
         key = None if keyed else self.key

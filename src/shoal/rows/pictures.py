@@ -156,7 +156,6 @@ def pictures_of(source: Source) -> Source:
 
 
 def _order_remark(pictures: Source) -> str:
-    """Return a remark if the order of the images differs from a plain sort of their names."""
     names = pictures.names(0, pictures.n_rows) or []
     if names == sorted(names):
         return ""

@@ -107,8 +107,6 @@ class MemoryStore(AnyStore):
 
 @dataclass(frozen=True)
 class Part(Stamped):
-    """The rows of one file: `n_rows` of them from byte `offset` on."""
-
     path: Path
     n_rows: int
     offset: int
@@ -118,15 +116,12 @@ class Part(Stamped):
 
 
 class Parted(AnyStore, Protocol):
-    """Rows of several parts that follow each other."""
-
     parts: tuple[Any, ...]
     dtype: Any
     row_shape: Any
 
     @cached_property
     def starts(self) -> NDArray[np.int64]:
-        """First row of each part, and the end."""
         return np.cumsum([0, *(part.n_rows for part in self.parts)], dtype=np.int64)
 
     @property
@@ -161,7 +156,6 @@ class Parted(AnyStore, Protocol):
 def cut_range(
     starts: NDArray[np.int64], start: int, stop: int
 ) -> Iterator[tuple[int, int, int, int]]:
-    """Split a range of rows by part: number of the part, rows in it, position in the range."""
     number = int(np.searchsorted(starts, start, side="right")) - 1
     row = start
     while row < stop:
@@ -270,7 +264,6 @@ def byte_view(array: NDArray) -> memoryview:
 
 
 def part_of(path: Path, n_rows: int, offset: int = 0, fortran: bool = False) -> Part:
-    """Return rows from a byte of a file on, as the file is now."""
     stat = path.stat()
     return Part(fresh_path(path), n_rows, offset, stat.st_size, stat.st_mtime_ns, fortran)
 

@@ -23,15 +23,12 @@ _SPAN = 1 << 24
 
 @dataclass(frozen=True, eq=False)
 class Taken:
-    """A selection of rows of a source."""
-
     # (n,): their numbers in the source, in the order in which they are read
     rows: NDArray[np.int64]
     of: int  # how many rows the source has
     sample: bool = False  # whether they are a random sample that represents all
 
     def within(self, outer: Taken | None) -> Taken:
-        """Return the same rows by their numbers in the source of `outer`."""
         return self if outer is None else Taken(outer.rows[self.rows], outer.of, self.sample)
 
     def facts(self) -> dict[str, Any]:
@@ -51,7 +48,6 @@ class Taken:
                 a = end
 
     def names(self, inner: Any, start: int, stop: int) -> list[str]:
-        """Return the names of rows in `inner`, or else their numbers there."""
         found: list[str] = []
         for a, b in self.spans(start, stop, 0, self.of):
             first, last = int(self.rows[a]), int(self.rows[b - 1])

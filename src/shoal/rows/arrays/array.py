@@ -188,7 +188,6 @@ class ArraySource(Rows):
         return Batch(pixels, bad)
 
     def read_original(self, row: int, max_side: int | None = None) -> NDArray[np.uint8]:
-        """Return one image ``(H, W, C)`` in its own size, or scaled down to `max_side`."""
         if self.rule is None:
             raise InputError(f"{self.label} holds vectors, so row {row} has no picture")
         check_range(row, row + 1, self.n_rows)

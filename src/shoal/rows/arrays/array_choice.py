@@ -68,7 +68,6 @@ def lengths_of(arrays: Sequence[Stored]) -> dict[str, int]:
 
 
 def can_be_rows(array: Stored, as_: Kind | None) -> bool:
-    """Return whether an array can be rows of images or vectors, as requested by `as_`."""
     least = 3 if as_ == "images" else 2
     return array.dtype.kind in "buif" and len(array.shape) >= least and 0 not in array.shape
 

@@ -68,7 +68,6 @@ class Handles:
         return Handles, ()
 
     def read(self, part: Part, key: str, low: int, high: int, chunk: int = 0) -> Any:
-        """Read rows of a dataset, if the file is unchanged."""
         return self.use(part, chunk, lambda handle: handle.file[key][low:high])
 
     def cell_bytes(self, part: Part, key: str, low: int, high: int) -> NDArray[np.int64]:
@@ -132,7 +131,6 @@ def _clear_frames(error: Exception) -> None:
 
 
 def cell_bytes(dataset: Any, low: int, high: int, stream: Any) -> NDArray[np.int64]:
-    """Return the memory for reading each of the cells ``low..high``."""
     each = _variable_bytes(dataset)
     if each is None:
         return np.full(high - low, FIXED_COPIES * dataset.dtype.itemsize, np.int64)
@@ -240,7 +238,6 @@ class Hdf5Rows(Parted):
         return start + count, int(total[count - 1])
 
     def pieces(self, start: int, stop: int) -> Iterator[tuple[int, Any]]:
-        """Yield a range of rows in pieces: count, and the rows or why they failed."""
         for part, low, high, _ in self.spans(start, stop):
             for first, end, found in self._read(part, low, high):
                 yield end - first, found

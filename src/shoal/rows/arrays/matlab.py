@@ -162,7 +162,6 @@ def _in_memory(path: Path, chosen: Variable, axis: int) -> Store:
 
 
 def _hdf5_rows(path: Path, chosen: Variable, axis: int) -> Store:
-    """Return the rows of an array of version 7.3: read in place if they are its last axis."""
     if axis != len(chosen.shape) - 1:
         return _in_memory(path, chosen, axis)
     part = part_of(path, chosen.shape[axis])

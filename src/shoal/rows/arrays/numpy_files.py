@@ -23,7 +23,6 @@ from shoal.storage import is_remote, map_requests
 
 
 def npy_store(paths: Sequence[Path], *, named: bool = False) -> FileStore:
-    """Open one ``.npy`` file, or several whose rows have one type and shape, in order."""
     if not paths:
         raise SourceError("no .npy files were given")
     found = map_requests(_npy_part, paths)
@@ -97,7 +96,6 @@ def list_members(path: Path) -> list[Member]:
 
 
 def choose_member(path: Path, key: str | None, as_: Kind | None) -> Member:
-    """Return the member called `key`, or the only one that can be images or vectors."""
     return choose_array(
         list_members(path),
         path.name,

@@ -219,7 +219,6 @@ def shaped(
 
 
 def fit(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
-    """Scale an image to `size` in proportion, and crop it centrally."""
     return shaped(image, ImageRequest(size))
 
 
@@ -258,7 +257,6 @@ def _padded(
 def limit(
     image: NDArray[np.uint8], max_side: int | None, extent: Extent | None = None
 ) -> NDArray[np.uint8]:
-    """Scale an image down so that no side is longer than `max_side`."""
     height, width = extent or image.shape[:2]
     if max_side is None or max(height, width) <= max_side:
         return image

@@ -131,7 +131,6 @@ class RecordLabels:
         return f"{self.known.keys[-1]} in each record"
 
     def read(self, source: Source, key: str | None = None) -> LabelValues:
-        """Read the labels of all records: the last one of each, or that named `key`."""
         keys = self.known.keys
         if key is not None and key not in keys:
             raise InputError(f"the records have no label {key}: give {' or '.join(keys)}")
@@ -171,7 +170,6 @@ def _bytes_of(path: Path, count: int) -> Sequence[int] | Sequence[str]:
 
 
 def _names_of(codes: NDArray[np.uint8], beside: Path, file: str) -> list[str] | None:
-    """Return the class names from a file beside the records; None without a matching file."""
     path = beside.parent / file
     if is_remote(path) or not path.is_file():
         return None
@@ -381,7 +379,6 @@ def open_raw(paths: Sequence[Path], label: str, options: SourceOptions) -> Sourc
 
 
 def _by_manifest(paths: Sequence[Path], label: str, options: SourceOptions) -> Source | None:
-    """Open raw files by the manifest of their folder; None if it does not describe them."""
     folder = paths[0].parent
     if any(path.parent != folder for path in paths) or not (folder / MANIFEST).is_file():
         return None

@@ -46,7 +46,6 @@ class JoinedStore(Parted):
 
 
 def joined(stores: Sequence[Store], names: Sequence[str]) -> Store:
-    """Join stores; `names` are their files' names in messages."""
     check_alike([(store.dtype, store.row_shape) for store in stores], names)
     return stores[0] if len(stores) == 1 else JoinedStore(tuple(stores))
 

@@ -73,7 +73,6 @@ def find_preview(data: bytes) -> Preview:
 
 
 def _pictures(data: bytes) -> Iterator[tuple[int, int, int]]:
-    """Yield start, end and number of pixels of the JPEG files that can be read as pictures."""
     at, left = data.find(_SOI), _MOST_STEPS
     while at >= 0 and left > 0:
         end, pixels, steps = _follow_segments(data, at, left)

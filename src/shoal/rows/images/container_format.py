@@ -17,8 +17,6 @@ MAX_FILE_BYTES = 1 << 28
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One row of a container file."""
-
     name: bytes  # with ``/`` between folders; empty without a name
     offset: int
     packed: int
@@ -43,7 +41,6 @@ class Container:
     is_packed = False  # a row must be decompressed to read any part of it
 
     def matches(self, name: str) -> bool:
-        """Return whether a file name is of this kind."""
         return name.lower().endswith(self.endings) if self.endings else False
 
     def begins(self, head: bytes) -> bool:
@@ -71,5 +68,4 @@ class Container:
         return data
 
     def chosen(self, store: MembersStore, label: str, key: str | None) -> MembersStore:
-        """Return the store with the feature `key` selected, if rows have several."""
         return store

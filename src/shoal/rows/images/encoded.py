@@ -57,7 +57,6 @@ class EncodedStore(Protocol):
 
     @property
     def label_origin(self) -> str | None:
-        """Origin of the labels in messages: ``column label``; None without labels."""
         return None
 
     def labels(self) -> list[str | None] | None:
@@ -65,7 +64,6 @@ class EncodedStore(Protocol):
         return None
 
     def path(self, row: int) -> Path | None:
-        """Return the file that consists of one image; None where there is no such file."""
         return None
 
     def some(self, count: int) -> NDArray[np.int64]:
@@ -194,7 +192,6 @@ class EncodedSource(Rows):
         return [labels[row] for row in self.taken.rows.tolist()]
 
     def path(self, row: int) -> Path | None:
-        """Return the file of a row, None where it is part of a larger one."""
         check_range(row, row + 1, self.n_rows)
         return self.store.path(int(self._at(row, row + 1)[0]))
 
@@ -241,7 +238,6 @@ class EncodedSource(Rows):
         return Batch(data, bad)
 
     def read_original(self, row: int, max_side: int | None = None) -> NDArray[np.uint8]:
-        """Return one image ``(H, W, C)`` in its own size, or scaled down to `max_side`."""
         check_range(row, row + 1, self.n_rows)
         try:
             blobs = iter(self.blobs(row, row + 1))  # keeps the memory for the bytes reserved

@@ -157,7 +157,6 @@ def check_bytes(height: int, width: int, needed: int) -> None:
 
 
 def check_sums(data: bytes) -> None:
-    """Raise `SourceError` if the checksum of a chunk with pixels is wrong."""
     view = memoryview(data)
     for kind, start, end in _png_chunks(view):
         sum_of = int.from_bytes(view[end : end + 4], "big")
@@ -175,7 +174,6 @@ def find_exif(data: bytes) -> bytes | None:
 
 @contextmanager
 def room_for_pixels(height: int, width: int, needed: int) -> Iterator[None]:
-    """Reserve the bytes that decoding an image takes; raise `SourceError` if they are too many."""
     check_bytes(height, width, needed)
     with PIXELS.take(needed, decoding(height, width)):
         yield

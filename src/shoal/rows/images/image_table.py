@@ -91,7 +91,6 @@ class Files:
 
 
 def under(root: Path, name: str) -> Path:
-    """Return the path of a name relative to a folder, or of an address."""
     return as_place(name) if "://" in name else root / name
 
 
@@ -233,7 +232,6 @@ class MembersStore(ListedStore):
 
     @property
     def about(self) -> str:
-        """What the description adds about the selected feature."""
         return ""
 
     def names(self, start: int, stop: int) -> list[str] | None:
@@ -307,7 +305,6 @@ class MembersStore(ListedStore):
             file.release()
 
     def _member(self, opened: Opened | SourceError, row: int) -> bytes | SourceError:
-        """Read a row of an open file, or return the reason why that fails."""
         if isinstance(opened, SourceError):
             return opened
         if row in self.reasons:

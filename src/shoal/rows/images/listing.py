@@ -48,7 +48,6 @@ def list_files(root: Path, names: Sequence[str], paths: Mapping[str, Path] | Non
 def _links(
     root: Path, names: Sequence[str], linked: NDArray[np.bool_]
 ) -> NDArray[np.uint64] | None:
-    """Hash the real paths of files that are symbolic links or in linked folders."""
     folders: dict[str, bool] = {"": False}
 
     def is_linked(folder: str) -> bool:
@@ -132,7 +131,6 @@ def is_shown(name: str) -> bool:
 
 
 def _name(path: UrlPath, root: UrlPath) -> str:
-    """Return a file's name in a folder of a store; on the web without unneeded ``%20``."""
     name = path.relative_to(root).as_posix()
     plain = unquote(name) if path.is_web else name
     return name if any(sign in plain for sign in "?#%") else plain
@@ -243,7 +241,6 @@ def are_images(names: Sequence[str], extensions: frozenset[str]) -> bool:
 
 
 def _is_image(name: str, extensions: frozenset[str]) -> bool:
-    """Return whether a name is that of an image file; a web address may have a query."""
     if "://" in name:
         name = name.partition("?")[0]
     return os.path.splitext(name)[1].lower() in extensions

@@ -53,7 +53,6 @@ class Reading:
         return cls(**facts)
 
     def levels(self, ends: NDArray[Any], bits: int) -> tuple[float, float]:
-        """Return the values that become black and white in an image with these extremes."""
         if self.low is not None and self.high is not None:
             return self.low, self.high
         if ends.dtype.kind == "u" and bits <= 16:
@@ -121,7 +120,6 @@ def reduction(size: tuple[int, int], least: tuple[int, int]) -> int:
 
 
 def pixels_of(picture: Image.Image, factor: int, reading: Reading = USUAL) -> NDArray[np.uint8]:
-    """Return a loaded picture's pixels as opaque grey or colour, averaged in blocks."""
     width, height = picture.size
     convert = _converter(picture, reading)
     rows = max(1, _BAND_PIXELS // (width * factor)) * factor
@@ -205,7 +203,6 @@ def _is_even(picture: Image.Image) -> bool:
 
 
 def _by_profile(picture: Image.Image) -> Callable[[Image.Image], NDArray[np.uint8]]:
-    """Return the conversion of CMYK or Lab to RGB: by the colour profile, if there is one."""
     if picture.mode == "CMYK" and not picture.info.get("icc_profile"):
         return lambda band: np.asarray(band.convert("RGB"))
     from PIL import ImageCms

@@ -203,7 +203,6 @@ def _read_rows(store: EncodedStore, rows: list[int]) -> Iterator[tuple[int, byte
 
 
 def is_grey(image: NDArray[np.uint8]) -> bool:
-    """Return whether the channels of an image differ by no more than rounding."""
     if image.shape[-1] != 3:
         return True
     wide = image.astype(np.int16)

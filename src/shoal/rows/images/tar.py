@@ -25,8 +25,6 @@ _SEARCHED = 1 << 20
 
 @dataclass
 class _ExtendedHeaders:
-    """Extended headers for the next member, and for all that follow."""
-
     own: dict[bytes, bytes] = field(default_factory=dict)
     common: dict[bytes, bytes] = field(default_factory=dict)
 
@@ -38,8 +36,6 @@ class _ExtendedHeaders:
 
 
 class TarArchive(Container):
-    """Tar archives: POSIX, pax and GNU, and those of WebDataset."""
-
     endings = (".tar",)
     has_labels = True
 

@@ -211,7 +211,6 @@ def first_values(
 
 
 def _first_value(feature: memoryview) -> memoryview | int | None:
-    """Return the first value of a feature; None without one, or for floats."""
     for texts in _inner(feature, 1):
         return next(iter(_inner(texts, 1)), None)
     for wholes in _inner(feature, 3):
@@ -247,7 +246,6 @@ def _fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
 
 
 def _varint(message: memoryview, at: int) -> tuple[int, int]:
-    """Read a variable-length integer; return it and the position after it."""
     value = 0
     for shift in range(_LONGEST_VARINT):
         if at >= len(message):

@@ -222,14 +222,12 @@ def read_samples(pages: Sequence[Directory]) -> NDArray[Any]:
 
 
 def _dtype(page: Directory) -> np.dtype[Any]:
-    """Return the type of a page's numbers as stored; packed ones as after unpacking."""
     layout = page.layout
     size = {12: 2}.get(layout.bits, max(1, layout.bits // 8))
     return np.dtype(f"{page.file.order}{_KINDS.get(layout.format, 'u')}{size}")
 
 
 def _page_numbers(page: Directory, sample: int | None) -> NDArray[Any]:
-    """Return the numbers of a page, or of one of its samples, ``(H, W, S)``."""
     layout = page.layout
     beside = 1 if layout.separate else layout.samples
     data = samples_as_bytes(page, sample)

@@ -44,7 +44,6 @@ class ZipArchive(Container):
             )
 
     def unpack(self, opened: Opened, offset: int, packed: int, size: int, crc: int) -> bytes:
-        """Return the bytes of the member whose header is at `offset`; its checksum is verified."""
         header = opened.read(offset, LOCAL_HEADER)
         if len(header) < LOCAL_HEADER or header[:4] != b"PK\3\4":
             raise SourceError("the archive is damaged where this member should begin")

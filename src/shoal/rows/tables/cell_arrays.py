@@ -57,7 +57,6 @@ def find_embedding(schema: Any) -> str | None:
 
 
 def list_store(cells: Cells, head: Any, column: str, name: str | None, label: str) -> CellStore:
-    """Open a column of lists, whose shape is that of the first; `name` is the column of names."""
     shape = array_shape(head.column(column))
     depth, leaf = array_type(head.schema.field(column).type)
     if shape is None and depth == 1:
@@ -188,7 +187,6 @@ def _parse_texts(
 
 
 def parse(texts: Any, length: int) -> tuple[NDArray[np.float32], dict[int, str]]:
-    """Parse cells of text as rows of `length` numbers, with reasons for others."""
     data = np.zeros((len(texts), length), np.float32)
     lists = _split(texts)
     lengths = np.asarray(pc.list_value_length(lists))

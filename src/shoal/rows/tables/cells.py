@@ -60,7 +60,6 @@ def is_text_type(kind: Any) -> bool:
 
 
 def is_date_type(kind: Any) -> bool:
-    """Return whether an Arrow type is a date or a timestamp."""
     return pa.types.is_date(kind) or pa.types.is_timestamp(kind)
 
 
@@ -220,7 +219,6 @@ def _stamps(text: Any, form: str) -> Any:
 
 
 def _iso(cell: str | None) -> datetime | None:
-    """Parse a date or a time in ISO 8601 as UTC; None for other texts."""
     try:
         found = datetime.fromisoformat(cell or "")
     except ValueError:

@@ -109,7 +109,6 @@ class Column:
 def describe_columns(
     table: Cells, columns: Sequence[Column], label: str, head: Any = None
 ) -> list[Column]:
-    """Describe columns of plain values from rows sampled all over a table."""
     found = {column.name: column for column in columns}
     if head is not None:
         rows = np.arange(len(head))
@@ -183,7 +182,6 @@ def names_rows(numbers: NDArray[np.float64], rows: NDArray[np.int64]) -> str:
 
 
 def by_type(field: Any) -> Column:
-    """Return a column with what its Arrow type says: whether it can be numbers."""
     numeric = is_plain_type(field.type) and is_number_type(field.type, flags=True)
     return Column(field.name, numeric, False)
 
@@ -274,7 +272,6 @@ class ColumnLabels:
         return f"column {found[0]}" if found else None
 
     def read(self, source: Source, key: str | None = None) -> LabelValues | None:
-        """Read a column of all rows of the table, by default the one that looks like labels."""
         name = key or next(iter(answers_in(self.left_out)), None)
         if name is None:
             return None

@@ -80,7 +80,6 @@ class CsvCells(Stamped, Cells):
             yield _blank(names, stop - start), dict.fromkeys(range(stop - start), reason)
 
     def _pieces_from(self, start: int, stop: int) -> tuple[int, int]:
-        """Choose the pieces to read from row `start` on: some megabytes, or one larger piece."""
         first = int(np.searchsorted(self.firsts, start, side="right")) - 1
         last = int(np.searchsorted(self.firsts, stop, side="left"))
         size = min(max(_READ_BYTES, _COLUMN_BYTES * len(self.names)), MOST_ROW_BYTES)
@@ -151,7 +150,6 @@ class CsvCells(Stamped, Cells):
 
 
 def open_csv(path: Path, label: str, options: SourceOptions) -> Source:
-    """Open a CSV file; delimiter, header and kinds of columns are detected."""
     with readable(path):
         dialect, columns = sniff(path)
         stat = path.stat()

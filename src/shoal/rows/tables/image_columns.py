@@ -216,7 +216,6 @@ def _blob(value: Any) -> bytes | SourceError:
 
 
 def _image_column(field: Any, leaves: Sequence[str]) -> ImageColumn | None:
-    """Return the column if its type can hold images: bytes, {bytes, path}, or lists of them."""
     listed = is_list(field.type)
     kind = field.type.value_type if listed else field.type
     own = [one for one in leaves if one == field.name or one.startswith(f"{field.name}.")]
@@ -236,7 +235,6 @@ def _is_binary(kind: Any) -> bool:
 
 
 def _path_leaf(field: Any, leaves: Sequence[str]) -> str | None:
-    """Return the leaf column of paths, if the type can hold them: text, or structs with a path."""
     kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
     if is_text_type(kind):
         return str(field.name)

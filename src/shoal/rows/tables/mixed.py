@@ -134,7 +134,6 @@ class TableSource(Rows):
 
 
 def cells_of(source: Source) -> Cells | None:
-    """Return the cells of a table, or of the table of vectors; None for other sources."""
     found = source.as_table()
     if found is not None:
         return found.table
@@ -161,7 +160,6 @@ class Notes:
 
     @property
     def counts(self) -> dict[str, dict[str, int]]:
-        """The counts so far, for JSON; empty for other sources than tables."""
         if self._table is None:
             return {}
         return {"gaps": dict(self._gaps), "new": dict(self._new)}
@@ -266,7 +264,6 @@ def make_fitted_source(table: Cells, label: str, schema: Schema) -> TableSource:
 
 
 def to_values(column: TableColumn, cells: ParsedCells) -> NDArray[np.float64]:
-    """Return cells as numbers, as days since 1970, or as codes of their categories."""
     if column.role == "category":
         return _codes(cells, column)
     is_date = column.role == "date"

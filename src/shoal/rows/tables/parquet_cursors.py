@@ -81,12 +81,10 @@ class ParquetPart(Stamped):
     texts: tuple[str, ...] = ()  # the columns of text
 
     def open(self, columns: Sequence[str], texts: Sequence[str] = ()) -> Any:
-        """Open the file to read some columns in small pieces, by one thread at a time."""
         self.check_unchanged()
         return parquet_file(self.path, texts, buffer_bytes(self.path, len(columns)))
 
     def plain(self, table: Any) -> Any:
-        """Return a table with its dictionary columns decoded to text."""
         for at, field in enumerate(table.schema):
             if field.name in self.texts and pa.types.is_dictionary(field.type):
                 text = table.column(at).cast(field.type.value_type)
@@ -177,7 +175,6 @@ class RowGroup:
         return self.part.open(self.columns, self.forms.coded)
 
     def reading_bytes(self, file: Any) -> int:
-        """Return the bytes that sequential reading takes, by the headers of the pages."""
         chunks = leaves(file.metadata, self.number, self.columns)
         kept = min(decoded_bytes(chunks), _WINDOW_BYTES + 2 * _BATCH_BYTES)
         with page_headers(self.part.path) as read:

@@ -153,7 +153,6 @@ class ParquetCells(Cells):
 
 
 def reading_need(parts: Sequence[ParquetPart], columns: Sequence[str]) -> MemoryNeed:
-    """Return the memory for sequential reads of columns, from the largest row groups."""
     sizes = [(size, p, g) for p, part in enumerate(parts) for g, size in enumerate(part.sizes)]
     largest = heapq.nlargest(_LOOKED_GROUPS, sizes)
     best = _SHARE * largest[0][0] if largest else 0
@@ -203,7 +202,6 @@ def read_head(path: Path, columns: Sequence[str] | None = None) -> Any:
 
 
 def open_parquet(paths: Sequence[Path], label: str, many: str, options: SourceOptions) -> Source:
-    """Open Parquet files with the same columns; `many` is the label with their number."""
     options.refuse("Parquet files", dtype=options.dtype)
     parts = inspect_parquet(paths)
     first = next((part for part in parts if sum(part.groups)), None)

@@ -52,7 +52,6 @@ class Pages:
 
 
 def leaves(meta: Any, group: int, columns: Sequence[str]) -> list[Any]:
-    """Return the column chunks of a row group for some columns, or parts of them."""
     row_group = meta.row_group(group)
     chunks = (row_group.column(at) for at in range(row_group.num_columns))
     starts = tuple(f"{name}." for name in columns)

@@ -195,7 +195,6 @@ class _Amounts(NamedTuple):
 def _sorted_amounts(
     numbers: NDArray[np.float64], likely: Callable[[NDArray[np.float64]], NDArray[np.bool_]]
 ) -> tuple[_Amounts, tuple[float, ...]]:
-    """Sort the numbers of a column once; also return its codes for missing values."""
     values, counts = np.unique(numbers[~np.isnan(numbers)], return_counts=True)
     absent = missing_codes(values, counts, likely)
     known, kept = numbers[np.isfinite(numbers)], np.isfinite(values)

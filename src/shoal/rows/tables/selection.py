@@ -272,7 +272,6 @@ def label_among(others: Sequence[Column]) -> tuple[tuple[str, str], ...]:
 
 
 def _by_name(columns: Sequence[Column], picked: Picked) -> tuple[list[int], Shape] | None:
-    """Find the columns that are pixels by their names, in order, and their shape."""
     taken = [
         at for at, column in enumerate(columns) if column.numeric and picked.takes(column.name)
     ]

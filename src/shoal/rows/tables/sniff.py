@@ -115,7 +115,6 @@ def has_second_header(rows: Sequence[Sequence[str]], decimal: str) -> bool:
 
 
 def _titles(rows: Sequence[Sequence[str]], second: bool) -> list[str]:
-    """Name columns by one row, or by two if names in the first are repeated."""
     first = list(rows[0])
     if not second:
         return first
@@ -261,7 +260,6 @@ def find_encoding(head: bytes) -> Encoding:
 
 
 def csv_rows(lines: Iterable[str], delimiter: str | None = None) -> Iterator[list[str]]:
-    """Split lines into cells, by default at the likeliest delimiter in the first line."""
     lines = iter(lines)
     first = next(lines, "")
     return csv.reader(chain([first], lines), delimiter=delimiter or max(",;\t|", key=first.count))

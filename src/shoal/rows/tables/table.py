@@ -47,7 +47,6 @@ class Cells(ABC):
 
     @property
     def decimal(self) -> str:
-        """Decimal sign of numbers in text."""
         return "."
 
     @property
@@ -57,7 +56,6 @@ class Cells(ABC):
 
     @property
     def is_remote(self) -> bool:
-        """True if reads go over a network."""
         return False
 
     @property
@@ -81,7 +79,6 @@ class Cells(ABC):
         """Return JSON-able facts that change when the data change."""
 
     def only(self, columns: Sequence[str]) -> Cells:
-        """Return the same rows, limited to these columns."""
         return self
 
     def cells(self, start: int, stop: int, columns: Sequence[str], *, whole: bool = False) -> Piece:
@@ -110,7 +107,6 @@ class Cells(ABC):
         return self.n_rows
 
     def texts(self, start: int, stop: int, column: str) -> list[str]:
-        """Return a column as text, empty for missing cells."""
         values = self.cells(start, stop, [column])[0].column(0).to_pylist()
         return ["" if value is None else str(value).strip() for value in values]
 
@@ -194,7 +190,6 @@ class CellStore(AnyStore):
 
 
 def parse_numbers(table: Any, decimal: str) -> tuple[NDArray[np.float32], dict[int, str]]:
-    """Convert rows to vectors, float32 ``(n, columns)``, with reasons for bad rows."""
     matrix, wrong = _matrix(table, decimal)
     with np.errstate(over="ignore", invalid="ignore"):
         vectors = np.ascontiguousarray(matrix, np.float32)
@@ -208,7 +203,6 @@ def parse_numbers(table: Any, decimal: str) -> tuple[NDArray[np.float32], dict[i
 
 
 def _matrix(table: Any, decimal: str) -> tuple[NDArray[np.float64], dict[int, str]]:
-    """Parse all cells, with a reason for each row with a cell that is not a number or missing."""
     if all(is_text_type(field.type) for field in table.schema):
         with suppress(pa.ArrowException):  # all columns at once: there may be thousands
             cells = pa.chunked_array([chunk for one in table.columns for chunk in one.chunks])
@@ -234,7 +228,6 @@ def _cast(column: Any, decimal: str) -> NDArray[np.float64]:
 
 
 def _parse_each(column: Any, decimal: str) -> tuple[NDArray[np.float64], dict[int, str]]:
-    """Parse texts one by one; also return those that are neither numbers nor missing."""
     numbers, text = to_numbers(column, decimal), to_text(column)
     odd = np.flatnonzero(np.isnan(numbers) & np.asarray(text.is_valid())).tolist()
     return numbers, {row: plain(column)[row].as_py().strip() for row in odd}
