@@ -20,6 +20,7 @@ from shoal.errors import InputError, SourceError
 from shoal.rows.arrays.array import ArraySource
 from shoal.rows.arrays.array_choice import (
     LABEL_WORDS,
+    WORDS,
     choose_array,
     find_labels,
     names_data,
@@ -39,11 +40,6 @@ from shoal.storage import is_remote
 
 _KEYS = ("labels", "label", "y", "target", "targets", "classes", "y_train")
 _PARQUET = (".parquet", ".pq")
-_WORDS = {
-    "npz": ("key", "arrays"),
-    "mat": ("variable", "variables"),
-    "hdf5": ("dataset", "datasets"),
-}
 
 
 @dataclass(frozen=True)
@@ -85,7 +81,7 @@ def read_label_file(path: Path, source: Source, key: str | None = None) -> Label
             return _from_parquet(path, source, key)
         is_hdf5 = head_of(path, len(MAGIC)) == MAGIC
         kind = "hdf5" if is_hdf5 else path.suffix.lower()[1:]
-        is_one = kind not in _WORDS
+        is_one = kind not in WORDS
         return _from_idx(path) if is_one else _from_arrays(path, kind, key, all_rows(source))
     except (OSError, ValueError, EOFError, zlib.error, csv.Error) as error:
         if isinstance(error, InputError):
@@ -113,15 +109,12 @@ def _from_arrays(path: Path, kind: str, key: str | None, n_rows: int) -> LabelVa
 
     lists: Any = {"npz": list_members, "mat": matlab.list_variables, "hdf5": list_datasets}
     loads = {"npz": load_member, "mat": matlab.load_variable, "hdf5": load_dataset}
-    one, many = _WORDS[kind]
     arrays = lists[kind](path)
     flat = [a for a in arrays if a.length or len(a.shape) <= 2]
     usual = [a for a in flat if a.key in _KEYS] or [a for a in flat if names_labels(a.key)]
     usual = usual or [a for a in flat if a.length == n_rows]
     key = key.strip("/") if key and kind == "hdf5" else key
-    chosen = choose_array(
-        arrays, path.name, key, lambda a: a in usual, one=one, many=many, what="labels"
-    )
+    chosen = choose_array(arrays, path.name, key, lambda a: a in usual, kind, "labels")
     found = loads[kind](path, chosen.key)
     if kind == "mat":
         found = found.ravel()

@@ -12,11 +12,10 @@ from typing import Any
 
 from shoal.errors import InputError, SourceError
 from shoal.rows.arrays.array import memory_store
-from shoal.rows.arrays.array_choice import find_labels, lengths_of
 from shoal.rows.arrays.hdf5 import MAGIC
 from shoal.rows.arrays.idx import idx_store, is_idx
 from shoal.rows.arrays.matlab import is_matlab, open_matlab
-from shoal.rows.arrays.numpy_files import choose_member, list_members, member_store, npy_store
+from shoal.rows.arrays.numpy_files import npy_store, npz_store
 from shoal.rows.arrays.raw import open_raw, parse_dtype
 from shoal.rows.base import Kind, Source
 from shoal.rows.file_sets import (
@@ -239,11 +238,9 @@ def _open_file(path: Path, options: SourceOptions) -> Source:
 
 def _open_npz(path: Path, options: SourceOptions) -> Source:
     options.refuse(f"{path.name}, an .npz file", dtype=options.dtype)
-    member = choose_member(path, options.key, options.stored_as)
-    store = member_store(path, member)
-    key = find_labels(member.key, store.n_rows, lengths_of(list_members(path)))
-    labels = None if key is None else LabelFiles((path,), key)
-    return options.array(store, f"{path.name}, key {member.key}{_memory(store)}", labels)
+    store, key, label_key = npz_store(path, options.key, options.stored_as)
+    labels = None if label_key is None else LabelFiles((path,), label_key)
+    return options.array(store, f"{path.name}, key {key}{_memory(store)}", labels)
 
 
 def _refuse(path: Path, extension: str) -> None:

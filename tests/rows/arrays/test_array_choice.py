@@ -24,7 +24,7 @@ PICTURES, VECTORS, LABELS = Array("p", (9, 8, 8)), Array("v", (9, 4)), Array("l"
 
 def choose(arrays, key=None, as_=None):
     fits = lambda array: can_be_rows(array, as_)  # noqa: E731
-    return choose_array(arrays, "x.h5", key, fits, one="dataset", many="datasets")
+    return choose_array(arrays, "x.h5", key, fits, "hdf5")
 
 
 def test_the_one_that_is_asked_for_or_the_only_one_that_fits():

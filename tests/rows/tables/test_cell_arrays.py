@@ -286,3 +286,19 @@ def test_cells_larger_than_a_csv_reader_takes_by_itself(tmp_path):
     source = open_source(tmp_path / "x.csv")
     assert source.typical_size == (120, 120)
     assert np.array_equal(source.read_original(2), rows[2])
+
+
+@pytest.mark.parametrize("form", ["{}", "[{}]"])
+@pytest.mark.parametrize(
+    ("comma", "apart"), [(True, " "), (True, ", "), (True, "|"), (False, ","), (False, " ")]
+)
+def test_commas_are_decimal_signs_where_the_file_has_such_and_they_can_be(
+    tmp_path, form, comma, apart
+):
+    rows = np.arange(640).reshape(40, 16) / (8 if comma else 1)
+    digits = ".3f" if comma else ".0f"
+    texts = [apart.join(f"{x:{digits}}".replace(".", ",") for x in row) for row in rows]
+    lines = [f"{at / 2:.1f}".replace(".", ",") + f";{form.format(t)}" for at, t in enumerate(texts)]
+    (tmp_path / "x.csv").write_text("price;embedding\n" + "\n".join(lines) + "\n")
+    source = open_source(tmp_path / "x.csv", as_="vectors", key="embedding")
+    assert np.array_equal(source.read(0, 40).data, rows.astype(np.float32))

@@ -38,17 +38,24 @@ class Stored:
 Array = TypeVar("Array", bound=Stored)
 
 
+WORDS = {
+    "npz": ("key", "arrays"),
+    "mat": ("variable", "variables"),
+    "hdf5": ("dataset", "datasets"),
+}
+"""What arrays are called in each kind of file that has several."""
+
+
 def choose_array(
     arrays: Sequence[Array],
     label: str,
     key: str | None,
     fits: Callable[[Array], bool],
-    *,
-    one: str,
-    many: str,
+    kind: str,
     what: str = "images or vectors",
 ) -> Array:
-    """Return the array called `key`, or the only one that `fits`."""
+    """Return the array of a file called `key`, or the only one that `fits`."""
+    one, many = WORDS[kind]
     listed = ", ".join(map(str, arrays)) or f"no {many}"
     if key is not None:
         for array in arrays:

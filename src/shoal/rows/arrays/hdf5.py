@@ -323,7 +323,7 @@ def open_datasets(
     wanted = None if key is None else key.strip("/")
     every = list(listed[0].values())
     fits = partial(_fits, as_=as_)
-    chosen = choose_array(every, label, wanted, fits, one="dataset", many="datasets")
+    chosen = choose_array(every, label, wanted, fits, "hdf5")
     for path, datasets in zip(paths, listed, strict=True):
         if chosen.key not in datasets:
             raise UnlikeError(f"{path.name} has no dataset {chosen.key}, unlike {paths[0].name}")

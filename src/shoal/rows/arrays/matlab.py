@@ -77,8 +77,7 @@ def open_matlab(path: Path, options: SourceOptions, magic: bytes) -> Source:
         path.name,
         options.key,
         lambda one: can_be_rows(one, options.stored_as) and not one.length,
-        one="variable",
-        many="variables",
+        "mat",
     )
     if chosen.dtype.kind not in "buif" or chosen.length or 0 in chosen.shape:
         raise InputError(f"{path.name}: {chosen} cannot be rows of images or vectors")

@@ -13,7 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.errors import SourceError
-from shoal.rows.arrays.array_choice import Stored, can_be_rows, choose_array
+from shoal.rows.arrays.array_choice import (
+    Stored,
+    can_be_rows,
+    choose_array,
+    find_labels,
+    lengths_of,
+)
 from shoal.rows.arrays.views import check_alike
 from shoal.rows.base import Kind
 from shoal.rows.handles import fresh_path, readable
@@ -95,29 +101,22 @@ def list_members(path: Path) -> list[Member]:
     return members
 
 
-def choose_member(path: Path, key: str | None, as_: Kind | None) -> Member:
-    return choose_array(
-        list_members(path),
-        path.name,
-        key,
-        lambda member: can_be_rows(member, as_),
-        one="key",
-        many="arrays",
-    )
+def npz_store(path: Path, key: str | None, as_: Kind | None) -> tuple[Store, str, str | None]:
+    """Open an array of an ``.npz`` file; return the store, its key and that of its labels.
 
-
-def member_store(path: Path, member: Member) -> Store:
-    """Return a member's rows: read in place unless compressed, else decompressed into memory."""
+    It is read in place unless it is compressed: then it is decompressed into memory.
+    """
+    members = list_members(path)
+    member = choose_array(members, path.name, key, lambda one: can_be_rows(one, as_), "npz")
     shape = member.shape or (0,)
+    labels = find_labels(member.key, shape[0], lengths_of(members))
     if not member.stored:
-        return inflated(
-            path, partial(load_member, fresh_path(path), member.key), member.dtype, shape
-        )
+        load = partial(load_member, fresh_path(path), member.key)
+        return inflated(path, load, member.dtype, shape), member.key, labels
     with path.open("rb") as file:
         file.seek(member.header_at)
         file.seek(member.header_at + header_bytes(file.read(LOCAL_HEADER)))
         read_npy_header(file)
-        offset = file.tell()
+        part = part_of(path, shape[0], file.tell(), member.fortran)
     refuse_columns(path, member.fortran)
-    part = part_of(path, shape[0], offset, member.fortran)
-    return FileStore((part,), member.dtype, shape[1:])
+    return FileStore((part,), member.dtype, shape[1:]), member.key, labels

@@ -166,6 +166,8 @@ def _reason(cell: Any, shape: tuple[int, ...]) -> str:
 
 _CELL = b"\x1e"  # separates cells; within one it becomes a blank
 _SIGNS = b",;|[](){}\t\n\r\x0b\x0c"
+# A decimal comma: the only comma in a word, unless another follows before a blank.
+_COMMA = re.compile(rb"(?<![\w.,])([+-]?\d*),(\d+(?:e[+-]?\d+)?)(?![\w.]|,\S)", re.IGNORECASE)
 _APART = bytes.maketrans(_SIGNS, b" " * len(_SIGNS))
 _FEWEST = 16
 _TRIED_ROWS = 32
@@ -181,14 +183,16 @@ def _parse_texts(
     texts = plain(table.column(0))
     for low in range(0, len(texts), _READ_CELLS):  # each number takes the memory of a text
         part = texts.slice(low, _READ_CELLS)
-        data[low : low + len(part)], reasons = parse(part, length)
+        data[low : low + len(part)], reasons = parse(part, length, decimal)
         bad |= {low + row: reason for row, reason in reasons.items()}
     return data, bad
 
 
-def parse(texts: Any, length: int) -> tuple[NDArray[np.float32], dict[int, str]]:
+def parse(
+    texts: Any, length: int, decimal: str = "."
+) -> tuple[NDArray[np.float32], dict[int, str]]:
     data = np.zeros((len(texts), length), np.float32)
-    lists = _split(texts)
+    lists = _split(texts, decimal)
     lengths = np.asarray(pc.list_value_length(lists))
     fits = lengths == length
     bad = {
@@ -209,11 +213,12 @@ def parse(texts: Any, length: int) -> tuple[NDArray[np.float32], dict[int, str]]
     return data, bad
 
 
-def _split(texts: Any) -> Any:
+def _split(texts: Any, decimal: str) -> Any:
     cells = [
         b"" if text is None else text.encode().replace(_CELL, b" ") for text in texts.to_pylist()
     ]
-    whole = _CELL.join(cells).translate(_APART)
+    whole = _CELL.join(cells)
+    whole = (_COMMA.sub(rb"\1.\2", whole) if decimal == "," else whole).translate(_APART)
     while b"  " in whole:
         whole = whole.replace(b"  ", b" ")
     words = pa.array([cell.strip(b" ") for cell in whole.split(_CELL)][: len(cells)], pa.string())
@@ -276,11 +281,11 @@ def _find(table: OpenedTable) -> dict[str, NDArray[np.float32]]:
         texts = plain(head.column(name).slice(0, _TRIED_ROWS))
         if not is_text_type(texts.type):
             continue
-        lengths = np.asarray(pc.list_value_length(_split(texts)))
+        lengths = np.asarray(pc.list_value_length(_split(texts, cells.decimal)))
         length = int(np.median(lengths)) if len(lengths) else 0
         if length < _FEWEST:
             continue
-        rows, bad = parse(texts, length)
+        rows, bad = parse(texts, length, cells.decimal)
         if len(bad) <= (1 - _MOSTLY) * len(rows):
             found[name] = np.delete(rows, list(bad), 0)
     return found
