@@ -88,7 +88,7 @@ function Facts({ facts }) {
       <dt>Row</dt><dd>${facts.row}</dd>
     </dl>
     ${facts.metadata && !state.run.columns && html`<h3>Metadata</h3><dl>${Object.entries(facts.metadata).map(([name, value]) => html`<dt key=${name}>${name}</dt><dd>${value === null ? "–" : String(value)}</dd>`)}</dl>`}
-    <${Between} shares=${facts.between} title="Links lead to" />
+    <${Between} shares=${facts.between} title="Clusters of its neighbours" />
     ${facts.neighbours.length > 0 && html`<h3>Nearest</h3>
       <${Tiles} rows=${facts.neighbours} shown=${56} onOpen=${(row) => set({ open: row })}
         caption=${(r) => (r.cluster !== facts.cluster ? html`<span class="dot corner" style=${{ "--c": colour(r.cluster) }} title=${label(r.cluster)} />` : null)} />`}

@@ -7,7 +7,7 @@ import { Buttons, Window, close } from "./dialogs.js";
 
 const PROGRAMS = { coco: "COCO", huggingface: "Hugging Face datasets", "label-studio": "Label Studio", fiftyone: "FiftyOne" };
 const FORMS = [
-  ["csv", "Table, CSV", "row, name, cluster, its name, confidence, outlier"],
+  ["csv", "Table, CSV", "row, name, cluster, its name, confidence, outlier, moved by hand"],
   ["spreadsheet", "Table, CSV for spreadsheets", "the same, with ' in front of text that would run as a formula"],
   ["parquet", "Table, Parquet", "the same, for pandas, Polars, DuckDB"],
   ["folders", "Images in folders", "a zip file with a folder for each cluster"],

@@ -76,7 +76,7 @@ function Toast() {
     <div class="toasts">${toast && html`<div class=${toast.bad ? "toast bad" : "toast"} onMouseEnter=${() => setHeld(true)} onMouseLeave=${() => setHeld(false)}
         onFocusIn=${() => setHeld(true)} onFocusOut=${() => setHeld(false)}>
     <span>${toast.text}</span>
-    ${toast.undo && !state.run.read_only && html`<button class="link" onClick=${() => { const { undo } = toast; set({ toast: null }); act.undo(undo); }}>Undo</button>`}
+    ${(toast.undo ?? 0) > 0 && !state.run.read_only && html`<button class="link" onClick=${() => { const { undo } = toast; set({ toast: null }); act.undo(undo); }}>Undo</button>`}
     <${IconButton} icon="close" name="Dismiss" onClick=${() => set({ toast: null })} /></div>`}</div>`;
 }
 

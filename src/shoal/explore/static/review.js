@@ -64,20 +64,21 @@ function Question({ q, skip }) {
   };
   const stay = () => { skip(); answered += 1; };
   const kinds = {
-    same: { asks: "Are these the same?", yes: ["The same: merge", () => done(edit("merge", { clusters: [one, other] }))], no: ["Different", () => done(edit("apart", { a: one, b: other }))] },
-    two: { asks: "Is this one cluster, or two?", yes: ["Two: split", () => done(edit("split", { cluster: one, parts: 2 }))], no: ["One", () => done(edit("whole", { cluster: one }))] },
-    rows: { asks: "Do these belong to the other cluster?", yes: [`Yes: move ${images(going.length)}`, move], no: ["No, they stay", stay] },
+    same: { asks: "Are these the same?", likely: ["the same", "different"], yes: ["The same: merge", () => done(edit("merge", { clusters: [one, other] }))], no: ["Different", () => done(edit("apart", { a: one, b: other }))] },
+    two: { asks: "Is this one cluster, or two?", likely: ["two", "one"], yes: ["Two: split", () => done(edit("split", { cluster: one, parts: 2 }))], no: ["One", () => done(edit("whole", { cluster: one }))] },
+    rows: { asks: "Do these belong to the other cluster?", likely: ["yes", "no"], yes: [`Yes: move ${images(going.length)}`, move], no: ["No, they stay", stay] },
   };
-  const { asks, yes, no } = kinds[q.kind];
-  const likely = q.chance >= 0.5;
-  Object.assign(answer, { y: yes[1], n: no[1], s: skip, Enter: likely ? yes[1] : no[1] });
+  const { asks, likely, yes, no } = kinds[q.kind];
+  const probable = q.chance >= 0.5;
+  const estimate = `probably ${likely[probable ? 0 : 1]} (${Math.round(100 * Math.max(q.chance, 1 - q.chance))} %)`;
+  Object.assign(answer, { y: yes[1], n: no[1], s: skip, Enter: probable ? yes[1] : no[1] });
   const show = (row) => set({ open: row, panel: null });
   const button = ([said, run], key, main) => html`<button class=${main ? "main" : ""} disabled=${key === "y" && q.kind === "rows" && !going.length} onClick=${run}>${said} <kbd>${key}</kbd></button>`;
   const [a, b] = [q.rows.slice(0, q.parts), q.rows.slice(q.parts)];
   const side = (title, rows, size) => html`<div class="side-of"><h3>${title}</h3><${Tiles} rows=${rows} shown=${size} onOpen=${show} /></div>`;
   const typical = (id) => side(html`<${Face} id=${id} /> typical`, q.typical?.[id] ?? [], TYPICAL);
   return html`<div class="question-head"><h2 class="question">${asks}</h2>
-      <p class="soft">${images(Math.round(q.changes))} would change. Estimate: ${q.chance >= 0.5 ? "probably yes" : "probably no"} (a chance of ${Math.round(100 * q.chance)} %).</p></div>
+      <p class="soft">${images(Math.round(q.changes))} would change. Estimate: ${estimate}.</p></div>
     <div class=${`sides ${q.kind}`}>
       ${q.kind === "two" ? html`${side("One part", a, UNSURE)}${side("The other", b, UNSURE)}${typical(one)}`
         : html`${typical(one)}
@@ -85,7 +86,7 @@ function Question({ q, skip }) {
             : html`<div class="unsure"><h3>Unsure: click those that stay in <${Face} id=${one} /></h3><div class="quiz small"><${CrossableTiles} rows=${q.rows} crossed=${off} shown=${UNSURE} mark="stays" onCross=${setOff} /></div></div>`}
           ${typical(other)}`}
     </div>
-    <div class="answers">${button(yes, "y", likely)}${button(no, "n", !likely)}<button class="link" onClick=${skip}>Later <kbd>s</kbd></button></div>`;
+    <div class="answers">${button(yes, "y", probable)}${button(no, "n", !probable)}<button class="link" onClick=${skip}>Later <kbd>s</kbd></button></div>`;
 }
 
 const Face = ({ id }) => html`<span class="face" style=${{ "--c": colour(id) }}><span class="dot" aria-hidden="true" />${label(id)} <b>${count(state.byId.get(id)?.rows ?? 0)}</b></span>`;

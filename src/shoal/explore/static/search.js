@@ -68,7 +68,7 @@ export function Search() {
     <p class="soft">${state.run.words ? "Or drop" : "Drop"} an image anywhere on the page, or choose one. It stays on this machine.</p>
     <label class="choose"><span class="sr">An image</span><input type="file" accept="image/*" onChange=${(e) => look(e.target.files[0])} /></label>
     ${given.words && html`<div>${given.busy ? html`<p role="status">Searching …</p>` : found && html`<p>Best matches for “${given.words}”</p><${ClustersOf} rows=${found.rows} />`}</div>`}
-    ${given.url && html`<div class="given"><img src=${given.url} alt=${given.name} /><div>
+    ${given.url && html`<div class="given"><img src=${given.url} alt=${given.name} class=${state.run.thumb.small ? "pixelated" : ""} /><div>
       ${given.busy && html`<p role="status">Searching …</p>`}
       ${found && html`<${Verdict} found=${found} />`}</div></div>`}
     ${given.url && found && html`<${Between} shares=${nearby(found.rows)} title="Clusters of the nearest images" />`}
@@ -81,7 +81,7 @@ function Verdict({ found }) {
   return html`<p>${found.unknown ? html`<span class="tag bad">unlike all fitted images</span> The nearest cluster is` : "It would be assigned to"}</p>
     ${state.byId.has(found.cluster) && html`<${ClusterChip} id=${found.cluster} />`}
     <p>${found.unknown ? "If it belongs there at all: " : ""}<b>${sureness(found.confidence)}</b> <span class="soft">(confidence ${found.confidence.toFixed(2)})</span></p>
-    ${found.likeness != null && html`<p class="soft">${share(found.likeness)} of the images like the fitted ones are as far out${found.likeness < 0.2 && !found.unknown ? ": look at the nearest images before you rely on it" : ""}.</p>`}`;
+    ${found.likeness != null && html`<p class="soft">${share(found.likeness)} of images like the fitted ones are at least as unusual${found.likeness < 0.2 && !found.unknown ? ": look at the nearest images before you rely on it" : ""}.</p>`}`;
 }
 
 /** How many of some rows are in which cluster, the most first. @param {any[]} rows */
