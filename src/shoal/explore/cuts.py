@@ -107,6 +107,12 @@ class Cut:
             found[there] = to[at[there]]
         return found
 
+    def row_labels(self) -> NDArray[np.int64]:
+        """Return the cluster of each row, −1 for quarantined ones, (N,)."""
+        found = np.full(self.atlas.n_rows, -1, np.int64)
+        found[self.atlas.rows[:]] = self.labels(np.arange(self.atlas.n_positions))
+        return found
+
     def number(self, cluster_id: int) -> int:
         """Return the number of the cluster with an id, −1 if there is none."""
         at = int(np.searchsorted(self.ids, cluster_id))

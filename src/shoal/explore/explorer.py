@@ -255,8 +255,8 @@ class Explorer:
             found = found | Positions.of(positions[positions >= 0])
         if "area" in spec:
             area = np.asarray(spec["area"], np.float64)
-            apart = Positions.of(self.apart.within(area)) if spec.get("apart") else None
-            found = found | (apart or positions_within(atlas, area))
+            apart = spec.get("apart")
+            found = found | (self.apart.within(area) if apart else positions_within(atlas, area))
         if "where" in spec:
             mask = beside_cut(self, cut).mask(spec["where"])
             positions = atlas.positions[np.flatnonzero(mask)]

@@ -6,10 +6,12 @@ import re
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from starlette.background import BackgroundTask
 from starlette.responses import FileResponse, Response
 
@@ -79,47 +81,46 @@ def _tables(explorer: Explorer, rows: Ordered, k: int | None) -> Iterator[Any]:
 
 def _folders(explorer: Explorer, rows: Ordered, k: int | None, stem: str, form: str) -> Response:
     """Send images in a zip file, one folder per cluster, with a data set's own file."""
-    pictures = pictures_of(explorer)
+    pictures_of(explorer)
     if len(rows) > MOST_FILES:
         raise InputError(
             f"{len(rows):,} images are too many for one zip file: choose up to {MOST_FILES:,}, "
             f"or use shoal export --as {form}"
         )
-    cut, positions = explorer.cut(k), rows.take(0, len(rows))
-    called = explorer.names(cut)
-    folders = [
-        cluster_folder(cluster, safe_name(name) if name else "")
-        for cluster, name in zip(cut.ids.tolist(), called, strict=True)
-    ]
-    shown, labels = explorer.rows_shown(positions, k), cut.labels(positions).tolist()
-    source, changed = pictures.source, explorer.run.changed
-
-    def write(path: Path) -> None:
-        taken: set[str] = set()
-        left: list[str] = []
-        done: list[Action] = []
-        with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as file:
-            for facts, label in zip(shown, labels, strict=True):
-                row, name = facts["row"], facts["name"]
-                try:
-                    if changed[row]:
-                        raise SourceError("its size or modification time changed since the fit")
-                    file_name, data = _image(explorer, row, name)
-                except SourceError as error:
-                    left.append(f"{folders[label]}/{name or row}: {error}\n")
-                    continue
-                target = free_name(f"{folders[label]}/{file_name}", row, taken)
-                file.writestr(target, data)
-                sure, far = float(facts["confidence"]), bool(facts["outlier"])
-                done.append(Action(row, name, facts["cluster"], sure, far, None, target))
-            if left:
-                file.writestr(LEFT_OUT, encodable("".join(left)))
-            if form in DATASETS:
-                names = {c: n for c, n in zip(cut.ids.tolist(), called, strict=True) if n}
-                for name, text in DATASETS[form](source, stem, done, names).items():
-                    file.writestr(name, encodable(text))
-
+    write = partial(_write_zip, explorer, rows.take(0, len(rows)), k, stem, form)
     return _file(f"{stem}.zip", "application/zip", write)
+
+
+def _write_zip(
+    explorer: Explorer, positions: NDArray, k: int | None, stem: str, form: str, path: Path
+) -> None:
+    cut, changed = explorer.cut(k), explorer.run.changed
+    ids, called = cut.ids.tolist(), explorer.names(cut)
+    names = {c: name for c, name in zip(ids, called, strict=True) if name}
+    folders = {c: cluster_folder(c, safe_name(names[c]) if c in names else "") for c in ids}
+    taken: set[str] = set()
+    left: list[str] = []
+    done: list[Action] = []
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as file:
+        for facts in explorer.rows_shown(positions, k):
+            row, name, folder = facts["row"], facts["name"], folders[facts["cluster"]]
+            try:
+                if changed[row]:
+                    raise SourceError("its size or modification time changed since the fit")
+                file_name, data = _image(explorer, row, name)
+            except SourceError as error:
+                left.append(f"{folder}/{name or row}: {error}\n")
+                continue
+            target = free_name(f"{folder}/{file_name}", row, taken)
+            file.writestr(target, data)
+            sure, far = float(facts["confidence"]), bool(facts["outlier"])
+            done.append(Action(row, name, facts["cluster"], sure, far, None, target))
+        if left:
+            file.writestr(LEFT_OUT, encodable("".join(left)))
+        if form in DATASETS:
+            source = pictures_of(explorer).source
+            for name, text in DATASETS[form](source, stem, done, names).items():
+                file.writestr(name, encodable(text))
 
 
 def _image(explorer: Explorer, row: int, name: str | None) -> tuple[str, bytes]:

@@ -114,9 +114,7 @@ def compared(explorer: Explorer, params: Params) -> dict[str, Any]:
             raise InputError("no other run was given: start with shoal explore RUN --compare OTHER")
         earlier = explorer.other.clustering()
         same = rows_in_common(earlier.result, explorer.atlas.result)
-        labels = np.full(explorer.atlas.n_rows, -1, np.int32)
-        positions = np.arange(explorer.atlas.n_positions)
-        labels[explorer.atlas.rows[:]] = after.ids[after.labels(positions)]
+        labels = np.append(after.ids, -1)[after.row_labels()]
         table = in_common(labels_in_common(earlier.labels(), same), labels)
         names = {str(c): name for c, name in earlier.names.items()}
         before_k: int | None = earlier.k

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from shoal.core.morton import BITS, SIDE, to_places
 from shoal.explore.area import within
 from shoal.explore.atlas import Atlas, Cache
+from shoal.explore.positions import Positions
 from shoal.explore.tiles import TILE, code_range
 
 _MOST = 20_000  # rows of a unit that are shown; of more some, evenly: nobody looks at so many
@@ -115,8 +116,8 @@ class Apart:
             return middle
         return None
 
-    def within(self, outline: NDArray[np.float64]) -> NDArray[np.int64]:
-        """Return the positions of rows whose box has its centre in an outline."""
+    def within(self, outline: NDArray[np.float64]) -> Positions:
+        """Return the rows whose box has its centre in an outline."""
         low, high = np.clip([outline.min(0), outline.max(0)], 0, 1 - 1e-9) * (1 << self.level)
         (x0, y0), (x1, y1) = low.astype(int), high.astype(int)
         found = [np.empty(0, np.int64)]
@@ -126,7 +127,7 @@ class Apart:
                 middle = (boxes[:, :2] + boxes[:, 2:]) / (2 * SIDE)
                 inside = within(outline, middle[:, 0].copy(), middle[:, 1].copy())
                 found.append(positions[inside])
-        return np.concatenate(found)
+        return Positions.of(np.concatenate(found))
 
 
 def _shared(places: NDArray[np.int64], corner: tuple[int, int], wide: float) -> NDArray[np.float64]:

@@ -40,7 +40,7 @@ def suggested(explorer: Explorer, cut: Cut) -> dict[int, str]:
     source = None if explorer.source_trouble else explorer.run.source
     table = None if source is None else source.as_table()
     if table is not None:
-        found = _by_columns(explorer, cut, table)
+        found = _by_columns(cut, table)
     elif source is not None and explorer.numbers is not None and explorer.numbers.names is not None:
         found = _by_numbers(explorer, cut, explorer.numbers.names)
     else:
@@ -97,13 +97,9 @@ def _by_metadata(cut: Cut, metadata: Metadata | None) -> dict[int, str]:
     return found
 
 
-def _by_columns(explorer: Explorer, cut: Cut, table: TableSource) -> dict[int, str]:
+def _by_columns(cut: Cut, table: TableSource) -> dict[int, str]:
     """Name clusters of a table by what its columns say of them: "high income, low spending"."""
-    atlas = explorer.atlas
-    position = np.full(atlas.n_rows, -1, np.int64)
-    positions = np.arange(atlas.n_positions)
-    position[atlas.rows[positions]] = cut.labels(positions)
-    traits = gather_traits(table, position, len(cut.ids))
+    traits = gather_traits(table, cut.row_labels(), len(cut.ids))
     named = ((c, _phrase(traits, number)) for number, c in enumerate(cut.ids.tolist()))
     return {cluster: phrase for cluster, phrase in named if phrase}
 
