@@ -17,11 +17,11 @@ from scipy.cluster.hierarchy import dendrogram
 
 import shoal
 from shoal.api import Run
+from shoal.core.null import REAL, WEAK
 
 OUT = Path(__file__).parent / "pictures"
 COLOURS = np.array(matplotlib.colormaps["tab10"].colors)
 INK, ACCENT = "#24292f", "#d1495b"
-CLEAR, SURE = 0.4, 1.2  # as in core.null: a split may be real, and is surely
 STAGES = (
     ("images", "N rows"),
     ("features", "N × D"),
@@ -49,15 +49,15 @@ def data_flow(axes: Axes) -> None:
             (at * 2 - 0.05, 0), 1.6, 0.8, boxstyle="round,pad=0.05", fc="#eef2f6", ec=INK
         )
         axes.add_patch(box)
-        axes.text(at * 2 + 0.75, 0.5, name, ha="center", va="center", fontsize=8.5, weight="bold")
+        axes.text(at * 2 + 0.75, 0.5, name, ha="center", va="center", fontsize=7.5, weight="bold")
         axes.text(at * 2 + 0.75, 0.2, size, ha="center", va="center", fontsize=7.5, color="#57606a")
         if at:
             axes.add_patch(arrow((at * 2 - 0.42, 0.4), (at * 2 - 0.06, 0.4), 0))
     axes.add_patch(arrow((10.75, -0.08), (0.75, -0.08), -0.12))
-    axes.text(5.75, -1.02, "every row takes the place of its nearest representatives", ha="center")
+    axes.text(5.75, -1.02, "every row gets the cluster of its nearest representatives", ha="center")
     axes.axvspan(-0.2, 3.72, ymin=0.05, ymax=0.95, color=ACCENT, alpha=0.07, lw=0)
-    axes.text(1.76, 1.15, "sees all N rows, once", ha="center", fontsize=9, color=ACCENT)
-    axes.text(7.75, 1.15, "sees m representatives, 5,000 to 65,000", ha="center", fontsize=9)
+    axes.text(1.76, 1.15, "reads all N rows, once", ha="center", fontsize=9, color=ACCENT)
+    axes.text(7.75, 1.15, "works on m representatives, 5,000 to 65,000", ha="center", fontsize=9)
     axes.set(xlim=(-0.3, 11.8), ylim=(-1.25, 1.45))
 
 
@@ -70,13 +70,13 @@ def arrow(start: tuple[float, float], end: tuple[float, float], bend: float) -> 
 
 
 def summary(left: Axes, right: Axes, rows: NDArray[np.float32], run: Run) -> None:
-    """Draw all rows beside their representatives, as large as they weigh."""
+    """Draw all rows beside their representatives, whose areas show their weights."""
     kept = run.representatives
     left.scatter(*rows.T, s=1, color=INK, alpha=0.4, lw=0)
     left.set_title(f"{len(rows):,} rows", fontsize=10)
     where = rows[kept.rows]
     right.scatter(*where.T, s=kept.weights * 0.8, color=ACCENT, alpha=0.5, lw=0)
-    right.set_title(f"{len(where)} representatives, as large as they weigh", fontsize=10)
+    right.set_title(f"{len(where)} representatives, area by weight", fontsize=10)
 
 
 def tree(axes: Axes, run: Run) -> None:
@@ -102,10 +102,9 @@ def excess(axes: Axes, run: Run, structureless: Run) -> None:
         found = one.tree.excess[:20].astype(float)
         found = found[np.isfinite(found)]
         axes.plot(np.arange(2, len(found) + 2), found, "o-", color=colour, label=name, ms=4)
-    axes.axhline(CLEAR, color=INK, lw=0.8, ls=":")
-    axes.axhline(SURE, color=INK, lw=0.8, ls="--")
-    axes.text(22, SURE, "sure", va="bottom", ha="right", fontsize=8)
-    axes.text(22, CLEAR, "may be real", va="bottom", ha="right", fontsize=8)
+    for level, style, name in ((REAL, ":", "may be real"), (WEAK, "--", "almost certainly real")):
+        axes.axhline(level, color=INK, lw=0.8, ls=style)
+        axes.text(22, level, name, va="bottom", ha="right", fontsize=8)
     axes.set(xlabel="K", ylabel="excess of the last split", xticks=[2, 3, 6, 9, 12, 15, 18, 21])
     axes.legend(frameon=False)
     axes.spines[["top", "right"]].set_visible(False)
