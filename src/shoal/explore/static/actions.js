@@ -31,13 +31,16 @@ export const act = {
   undo: (/** @type {any} */ n = 1) => edit("undo", typeof n === "number" && n > 1 ? { n } : {}),
   redo: () => edit("redo"),
   move: () => {
-    if (state.open !== null && !pickedCount()) take(state.open);
+    takeOpen();
     return pickedCount() || state.area ? ask({ kind: "move" }) : say("Select images first: press x, or click the check mark on an image.", true);
   },
 };
 
 /** Pick one image, so that what comes next is about it. @param {number} row */
 export const take = (row) => set({ picked: new Set([row]), pickedAll: false });
+
+/** Pick the open image, unless others are picked. */
+export const takeOpen = () => state.open !== null && !pickedCount() && take(state.open);
 
 /** Move one image to junk. @param {number} row */
 export const junk = (row) => stand().then(async (ok) => ok && junkSet((await post("sets", { rows: [row] }, { k: state.k })).set)).catch(complain);

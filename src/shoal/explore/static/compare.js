@@ -34,12 +34,14 @@ function Found({ found }) {
   const part = (title, why, list, line) => list.length > 0 && html`<h3 title=${why}>${title} <b>${count(list.length)}</b></h3><ul class="changes">${list.slice(0, 200).map(line)}</ul>`;
   const kept = found.matched.filter((m) => m.overlap > 0.999999);
   const changed = found.matched.filter((m) => m.overlap <= 0.999999);
-  const parts = (c, name) => c.parts.map((p, at) => html`<li key=${p}>${name(p)} <span class="soft">${count(c.shared[at])}</span></li>`);
+  const rows = (/** @type {number} */ n) => html`<span class="soft">${count(n)}</span>`;
+  // A cluster, and below it those of the other side that share its rows.
+  const tree = (name, partName) => (c) => html`<li key=${c.cluster}>${name(c.cluster)} ${rows(c.rows)}<ul>${c.parts.map((p, at) => html`<li key=${p}>${partName(p)} ${rows(c.shared[at])}</li>`)}</ul></li>`;
   return html`<p>${images(found.rows)} compared. <b>${count(kept.length)}</b> cluster${kept.length === 1 ? "" : "s"} stayed the same, row by row. ${found.moved ? html`${images(found.moved)} changed cluster` : "No image changed cluster"} other than by these splits and merges.</p>
     <${Flow} before=${found.before_clusters.map(face("names_before"))} after=${found.after_clusters.map(face("names_after"))} flows=${found.flows} onChoose=${go} />
-    ${part("Split", "Most rows are now in several clusters", found.split, (c) => html`<li key=${c.cluster}>${old(c.cluster)} <span class="soft">${count(c.rows)}</span><ul>${parts(c, now)}</ul></li>`)}
-    ${part("Merged", "Most rows come from several clusters", found.merged, (c) => html`<li key=${c.cluster}>${now(c.cluster)} <span class="soft">${count(c.rows)}</span><ul>${parts(c, old)}</ul></li>`)}
-    ${part("Changed", "Same cluster, different rows", changed, (m) => html`<li key=${m.before}>${old(m.before)} <span class="soft">${count(m.rows_before)}</span> → ${now(m.after)} <span class="soft">${count(m.rows_after)}, ${Math.round(100 * m.overlap)} % in common</span></li>`)}
-    ${part("New", "No cluster like it before", found.born, (c) => html`<li key=${c.cluster}>${now(c.cluster)} <span class="soft">${count(c.rows)}</span><ul>${parts(c, old)}</ul></li>`)}
-    ${part("Disappeared", "No cluster like it now", found.died, (c) => html`<li key=${c.cluster}>${old(c.cluster)} <span class="soft">${count(c.rows)}</span><ul>${parts(c, now)}</ul></li>`)}`;
+    ${part("Split", "Most rows are now in several clusters", found.split, tree(old, now))}
+    ${part("Merged", "Most rows come from several clusters", found.merged, tree(now, old))}
+    ${part("Changed", "Same cluster, different rows", changed, (m) => html`<li key=${m.before}>${old(m.before)} ${rows(m.rows_before)} → ${now(m.after)} <span class="soft">${count(m.rows_after)}, ${Math.round(100 * m.overlap)} % in common</span></li>`)}
+    ${part("New", "No cluster like it before", found.born, tree(now, old))}
+    ${part("Disappeared", "No cluster like it now", found.died, tree(old, now))}`;
 }

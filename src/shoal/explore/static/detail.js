@@ -2,7 +2,7 @@
 
 import { html, useEffect, useLayoutEffect, useRef, useState } from "./vendor/htm-preact-3.1.1.js";
 import { address } from "./api.js";
-import { colour, complain, factsOf, label, openExport, select, set, state, sureness, useStore } from "./store.js";
+import { colour, complain, factsOf, hasPictures, label, openExport, select, set, state, sureness, useStore } from "./store.js";
 import { Profile, Tiles, loadProfiles, usualValues, valuesOf } from "./thumbs.js";
 import { act, junk, take } from "./actions.js";
 import { look } from "./search.js";
@@ -74,7 +74,7 @@ function Handle({ row, name }) {
   return html`<div class="actions" role="toolbar" aria-label="This image">
     ${!run.read_only && html`<button onClick=${act.move} title="Move to another or a new cluster (m)">Move …</button>
       <button onClick=${() => junk(row)} title="Move to the junk cluster">Junk</button>`}
-    ${run.thumb && run.kind === "images" && html`<button onClick=${alike} title="Search all images for similar ones">Find similar</button>`}
+    ${hasPictures() && html`<button onClick=${alike} title="Search all images for similar ones">Find similar</button>`}
     <button onClick=${() => { take(row); openExport(); }} title="Export it (e)">Export …</button>
   </div>`;
 }

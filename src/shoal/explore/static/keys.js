@@ -1,12 +1,12 @@
 // The keyboard, as in curation tools.
 
-import { act, take } from "./actions.js";
+import { act, takeOpen } from "./actions.js";
 import { full } from "./detail.js";
 import { pickAll } from "./gallery.js";
 import { answer } from "./review.js";
 import { stage } from "./tray.js";
 import { accept } from "./suggestions.js";
-import { clear, complain, loadClusters, openExport, orders, pickedCount, select, set, state, togglePanel } from "./store.js";
+import { clear, complain, hasPictures, loadClusters, openExport, orders, select, set, state, togglePanel } from "./store.js";
 
 /** The next cluster in the list, or the one before. @param {number} by */
 function step(by) {
@@ -32,13 +32,13 @@ const PLAIN = {
   c: () => togglePanel("compare"),
   d: () => state.run.columns && togglePanel("columns"),
   i: () => togglePanel("filter"),
-  s: () => state.run.thumb && state.run.kind === "images" && togglePanel("search"),
-  u: () => state.run.thumb && state.run.kind === "images" && togglePanel("copies"),
+  s: () => hasPictures() && togglePanel("search"),
+  u: () => hasPictures() && togglePanel("copies"),
   v: () => togglePanel("views"),
   t: stage,
   "#": act.tag,
   e: () => {
-    if (state.open !== null && !pickedCount()) take(state.open);
+    takeOpen();
     openExport();
   },
   f: full,

@@ -15,7 +15,7 @@ import { Review } from "./review.js";
 import { Tray } from "./tray.js";
 import { Drop } from "./search.js";
 import { act } from "./actions.js";
-import { complain, count, listen, loadClusters, loadLog, openExport, say, selectArea, set, state, togglePanel, useStore } from "./store.js";
+import { complain, count, hasPictures, listen, loadClusters, loadLog, openExport, say, selectArea, set, state, togglePanel, useStore } from "./store.js";
 import { IconButton } from "./widgets.js";
 
 const TABS = [["clusters", "Clusters"], ["images", "Images"], ["map", "Map"]];
@@ -39,6 +39,8 @@ function App() {
 
 function Top() {
   const [run, log, away] = useStore((s) => [s.run, s.log, s.away]);
+  const pictured = hasPictures();
+  const part = (panel, text, title, shown = true) => shown && html`<button class="part" onClick=${() => set({ panel })} title=${title}>${text}</button>`;
   return html`<header class="top">
     ${BASE === "/" ? html`<img src="/static/icon.svg" alt="" width="24" height="24" />` : html`<a href="/" title="All runs" aria-label="All runs"><img src="/static/icon.svg" alt="" width="24" height="24" /></a>`}
     <h1>${run.name}</h1>
@@ -49,13 +51,14 @@ function Top() {
     ${run.read_only ? html`<span class="tag">read-only</span>` : html`
       <button aria-label="Undo" onClick=${act.undo} disabled=${!log.undo} title=${log.undo ? `Undo: ${log.undo} (Ctrl+Z)` : "Nothing to undo"}><${Icon} name="undo" /> <span class="named">Undo</span></button>
       <button aria-label="Redo" onClick=${act.redo} disabled=${!log.redo} title=${log.redo ? `Redo: ${log.redo} (Ctrl+Y)` : "Nothing to redo"}><${Icon} name="redo" /> <span class="named">Redo</span></button>`}
-    <span class="parts-of"><button class="part" onClick=${() => set({ panel: "history" })} title="The log of edits (h)">Edits${log.done ? html` <b class="n">${count(log.done)}</b>` : ""}</button>
-    ${!run.read_only && html`<button class="part" onClick=${() => set({ panel: "review" })} title="Questions whose answers help most (w)">Review</button>`}
-    <button class="part" onClick=${() => set({ panel: "compare" })} title="How the clusters changed (c)">Compare</button>
-    ${run.columns && html`<button class="part" onClick=${() => set({ panel: "columns" })} title="A scatter plot of two columns, and one column by cluster (d)">Columns</button>`}
-    ${run.thumb && run.kind === "images" && html`<button class="part" onClick=${() => set({ panel: "search" })} title=${`Find images like one of yours${run.words ? ", or by words" : ""} (s)`}>Find</button>`}
-    ${run.thumb && run.kind === "images" && html`<button class="part" onClick=${() => set({ panel: "copies" })} title="Near duplicates: keep one of each group (u)">Duplicates</button>`}
-    <button class="part" onClick=${() => set({ panel: "views" })} title="Save the current view under a name (v)">Views</button>
+    <span class="parts-of">
+    ${part("history", html`Edits${log.done ? html` <b class="n">${count(log.done)}</b>` : ""}`, "The log of edits (h)")}
+    ${part("review", "Review", "Questions whose answers help most (w)", !run.read_only)}
+    ${part("compare", "Compare", "How the clusters changed (c)")}
+    ${part("columns", "Columns", "A scatter plot of two columns, and one column by cluster (d)", run.columns)}
+    ${part("search", "Find", `Find images like one of yours${run.words ? ", or by words" : ""} (s)`, pictured)}
+    ${part("copies", "Duplicates", "Near duplicates: keep one of each group (u)", pictured)}
+    ${part("views", "Views", "Save the current view under a name (v)")}
     <button class="part" onClick=${openExport} title="Export tables, folders or contact sheets (e)">Export</button></span>
     <${IconButton} icon="theme" name="Light or dark" onClick=${turnTheme} />
     <${IconButton} icon="help" name="Help" title="Help (?)" onClick=${() => togglePanel("help")} />

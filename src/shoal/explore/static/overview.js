@@ -6,8 +6,8 @@ import { Badge, Tags } from "./clusters.js";
 import { draggedRow, dropTarget } from "./drag.js";
 import { colour, complain, count, label, select, set, state, useStore } from "./store.js";
 import { Suggested } from "./suggestions.js";
-import { Numbers, inStrips, loadProfiles, rowSize, tabled } from "./thumbs.js";
-import { Thumb, toggled, useResize } from "./widgets.js";
+import { Tile, inStrips, loadProfiles, rowSize, tabled } from "./thumbs.js";
+import { toggled, useResize } from "./widgets.js";
 
 const HEAD = 30;
 const GAP = 4;
@@ -66,6 +66,6 @@ function Strip({ rows, most, wide, tall }) {
   if (!rows) return html`<div class="strip waiting" style=${{ height: `${tall}px` }} />`;
   const some = rows.slice(0, most);
   const style = state.run.thumb ? inStrips(some.map((r) => r.row), wide) : null;
-  return html`<div class="strip">${some.map((r, at) => html`<button key=${r.row} class="tile-button" ...${draggedRow(r.row)} onClick=${() => set({ open: r.row })} title=${r.name ?? `row ${r.row}`} aria-label=${`Open ${r.name ?? `row ${r.row}`}`}>
-    ${style ? html`<${Thumb} style=${style(at)} size=${wide} tall=${tall} />` : html`<${Numbers} row=${r.row} width=${wide} height=${tall} />`}</button>`)}</div>`;
+  return html`<div class="strip">${some.map((r, at) => html`<${Tile} key=${r.row} r=${r} style=${style?.(at)} wide=${wide} tall=${tall}
+    onOpen=${(/** @type {number} */ row) => set({ open: row })} more=${draggedRow(r.row)} />`)}</div>`;
 }

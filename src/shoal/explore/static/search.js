@@ -18,23 +18,20 @@ const redrawAll = () => watching.forEach((f) => f());
 /** @param {File|undefined} file */
 export async function look(file) {
   if (!file) return;
-  if (given.url) URL.revokeObjectURL(given.url);
-  Object.assign(given, { url: URL.createObjectURL(file), name: file.name, words: "" });
-  await ask("search", file);
+  await ask("search", file, { url: URL.createObjectURL(file), name: file.name, words: "" });
 }
 
 /** @param {string} words */
 async function read(words) {
   if (!words) return;
-  if (given.url) URL.revokeObjectURL(given.url);
-  Object.assign(given, { url: "", name: "", words });
-  await ask("words", { words });
+  await ask("words", { words }, { url: "", name: "", words });
 }
 
-/** @param {string} path @param {any} body */
-async function ask(path, body) {
-  const { url, words } = given;
-  Object.assign(given, { busy: true, found: null });
+/** @param {string} path @param {any} body @param {{url: string, name: string, words: string}} what */
+async function ask(path, body, what) {
+  const { url, words } = what;
+  if (given.url) URL.revokeObjectURL(given.url);
+  Object.assign(given, what, { busy: true, found: null });
   set({ panel: "search" });
   redrawAll();
   /** @type {any} */

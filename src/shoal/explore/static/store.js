@@ -116,6 +116,9 @@ export const plural = (n, noun) => `${count(n)} ${noun}${n === 1 ? "" : "s"}`;
 /** @param {number} n */
 export const images = (n) => plural(n, state.run?.kind === "images" ? "image" : "row");
 
+/** Whether rows are images that can be shown. */
+export const hasPictures = () => state.run.thumb && state.run.kind === "images";
+
 /** @param {number} id */
 export const label = (id) => state.byId.get(id)?.called ?? `Cluster ${id}`;
 

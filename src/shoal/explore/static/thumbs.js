@@ -104,11 +104,13 @@ export function Tiles({ rows, shown, onOpen, caption }) {
   }, [numbers.join(",")]);
   const style = pictured ? inStrips(numbers, shown) : null;
   return html`<div class="tiles">${rows.map((r, at) => html`
-    <button type="button" class="tile-button" key=${r.row} onClick=${() => onOpen(r.row)} title=${r.name ?? `row ${r.row}`}
-      aria-label=${`Open ${r.name ?? `row ${r.row}`}`}>
-      ${pictured
-        ? html`<${Thumb} style=${style?.(at)} size=${shown} />`
-        : html`<${Numbers} row=${r.row} width=${tabled() ? 150 : shown * 1.6} height=${tabled() ? state.run.columns.length * 19 + 4 : shown * 0.7} />`}
-      ${caption?.(r)}
-    </button>`)}</div>`;
+    <${Tile} key=${r.row} r=${r} style=${style?.(at)} wide=${pictured ? shown : tabled() ? 150 : shown * 1.6}
+      tall=${pictured ? shown : tabled() ? state.run.columns.length * 19 + 4 : shown * 0.7} onOpen=${onOpen} caption=${caption?.(r)} />`)}</div>`;
+}
+
+/** A row to click, as a picture or by its numbers; `more` are attributes that let it be dragged. */
+export function Tile({ r, style, wide, tall, onOpen, caption = null, more = {} }) {
+  const name = r.name ?? `row ${r.row}`;
+  return html`<button type="button" class="tile-button" ...${more} onClick=${() => onOpen(r.row)} title=${name} aria-label=${`Open ${name}`}>
+    ${style ? html`<${Thumb} style=${style} size=${wide} tall=${tall} />` : html`<${Numbers} row=${r.row} width=${wide} height=${tall} />`}${caption}</button>`;
 }
