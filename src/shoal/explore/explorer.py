@@ -33,7 +33,7 @@ from shoal.explore.numbers import Numbers
 from shoal.explore.orders import Ordered, ordered, ordered_or_closest
 from shoal.explore.pictures import Pictures, open_pictures
 from shoal.explore.positions import Positions
-from shoal.explore.tiles import usual_count
+from shoal.explore.tiles import FINE
 from shoal.features import WORDED
 from shoal.stages.map import COARSE
 from shoal.storage import RunFolder
@@ -133,7 +133,8 @@ class Explorer:
     @cached_property
     def usual(self) -> float:
         """Rows in a spot of the map that is drawn at full strength."""
-        return usual_count(self.atlas)
+        counts = np.diff(self.atlas.cells[:: 4 ** (COARSE - FINE)])
+        return float(np.quantile(counts[counts > 0], 0.9)) if counts.any() else 1.0
 
     @cached_property
     def cell_bits(self) -> int:

@@ -147,6 +147,13 @@ def _no_constant(word: str) -> None:
     raise ValueError(f"{word} is not JSON")
 
 
+_REFUSALS = {  # status and kind; the first that fits
+    ConflictError: (409, "conflict"),
+    LockedError: (423, "locked"),
+    StorageFullError: (507, "storage"),
+    InputError: (400, "input"),
+    ShoalError: (503, "busy"),
+}
 Answer = Callable[[Explorer, Params], Response | dict[str, Any]]
 
 
@@ -188,16 +195,11 @@ def _answered(explorer: Explorer, answer: Answer, params: Params) -> Response:
         return refusal(410, "gone", "this set of rows is no longer known: send it again")
     except NameTakenError as error:
         return refusal(409, "name", str(error), proposal=asdict(error.proposal))
-    except ConflictError as error:
-        return refusal(409, "conflict", str(error))
-    except LockedError as error:
-        return refusal(423, "locked", str(error))
-    except StorageFullError as error:
-        return refusal(507, "storage", str(error))
-    except InputError as error:
-        return refusal(400, "input", str(error))
     except ShoalError as error:
-        return refusal(503, "busy", str(error))
+        status, kind = next(
+            r for error_type, r in _REFUSALS.items() if isinstance(error, error_type)
+        )
+        return refusal(status, kind, str(error))
     except Exception as error:
         traceback.print_exception(error, file=sys.stderr)
         return refusal(500, "fault", f"internal error: {type(error).__name__}")

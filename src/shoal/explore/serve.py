@@ -7,7 +7,7 @@ import secrets
 import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
+from pathlib import Path
 from urllib.parse import quote
 
 import uvicorn
@@ -38,15 +38,9 @@ _TYPES = {
 
 def static_files() -> dict[str, bytes]:
     """Read the page: every file under its path."""
-    found: dict[str, bytes] = {}
-    folders = [("", files("shoal.explore") / "static")]
-    for prefix, folder in folders:
-        for entry in folder.iterdir():
-            if entry.is_dir():
-                folders.append((f"{prefix}{entry.name}/", entry))
-            elif entry.name.rpartition(".")[2] in _TYPES:
-                found[f"{prefix}{entry.name}"] = entry.read_bytes()
-    return found
+    folder = Path(__file__).parent / "static"
+    files = [path for path in folder.rglob("*") if path.suffix[1:] in _TYPES]
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
 
 def page_file(page: dict[str, bytes], name: str) -> Response:

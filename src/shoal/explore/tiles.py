@@ -139,14 +139,6 @@ def lit_spots(codes: NDArray[np.uint32], zoom: int, x: int, y: int, bits: int) -
     return np.bincount(spot, minlength=1 << 2 * bits)
 
 
-def usual_count(atlas: Atlas) -> float:
-    """Return the 90 % quantile of rows per filled spot of the whole map."""
-    step = 4 ** (COARSE - FINE)
-    counts = np.diff(atlas.cells[::step])
-    filled = counts[counts > 0]
-    return float(np.quantile(filled, 0.9)) if len(filled) else 1.0
-
-
 def density_png(
     found: Spots,
     colours: NDArray[np.int64],
