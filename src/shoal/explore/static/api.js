@@ -22,7 +22,7 @@ export function address(path, query = {}) {
 }
 
 /** @param {string} url @param {RequestInit} [how] */
-async function asked(url, how) {
+async function request(url, how) {
   let answer;
   try {
     answer = await fetch(url, how);
@@ -39,11 +39,11 @@ async function asked(url, how) {
 }
 
 /** @param {string} path @param {Record<string, any>} [query] @param {AbortSignal} [signal] */
-export const get = (path, query, signal) => asked(address(path, query), { signal });
+export const get = (path, query, signal) => request(address(path, query), { signal });
 
 /** @param {string} path @param {any} body @param {Record<string, any>} [query] @param {AbortSignal} [signal] */
 export const post = (path, body, query, signal) =>
-  asked(address(path, query), {
+  request(address(path, query), {
     method: "POST",
     signal,
     headers: { "content-type": "application/json", "x-shoal": "1" },

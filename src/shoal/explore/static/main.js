@@ -68,16 +68,16 @@ function Top() {
 /** The last message, as long as somebody reads it; all of them for those who listen to the page. */
 function Toast() {
   const [toast, messages] = useStore((s) => [s.toast, s.messages]);
-  const [held, setHeld] = useState(false);
+  const [paused, setPaused] = useState(false);
   useEffect(() => {
-    if (!toast || held) return undefined;
+    if (!toast || paused) return undefined;
     const timer = setTimeout(() => { if (state.toast === toast) set({ toast: null }); }, toast.bad ? 9000 : 5000);
     return () => clearTimeout(timer);
-  }, [toast, held]);
-  useEffect(() => { if (!toast) setHeld(false); }, [toast]);
+  }, [toast, paused]);
+  useEffect(() => { if (!toast) setPaused(false); }, [toast]);
   return html`<div class="sr" role="log" aria-label="Messages"><ol>${messages.map((m) => html`<li key=${m.n} data-n=${m.n}>${m.text}</li>`)}</ol></div>
-    <div class="toasts">${toast && html`<div class=${toast.bad ? "toast bad" : "toast"} onMouseEnter=${() => setHeld(true)} onMouseLeave=${() => setHeld(false)}
-        onFocusIn=${() => setHeld(true)} onFocusOut=${() => setHeld(false)}>
+    <div class="toasts">${toast && html`<div class=${toast.bad ? "toast bad" : "toast"} onMouseEnter=${() => setPaused(true)} onMouseLeave=${() => setPaused(false)}
+        onFocusIn=${() => setPaused(true)} onFocusOut=${() => setPaused(false)}>
     <span>${toast.text}</span>
     ${(toast.undo ?? 0) > 0 && !state.run.read_only && html`<button class="link" onClick=${() => { const { undo } = toast; set({ toast: null }); act.undo(undo); }}>Undo</button>`}
     <${IconButton} icon="close" name="Dismiss" onClick=${() => set({ toast: null })} /></div>`}</div>`;

@@ -26,7 +26,7 @@ export function Slider() {
   // What was edited is no cut of the tree, even where it has as many clusters as one.
   const plain = k !== null || !data?.edited;
   const excess = (/** @type {number} */ n) => (n > 1 ? run.excess[n - 2] : null);
-  const told = `${now} cluster${now === 1 ? "" : "s"}${plain && excess(now) ? `, clarity ${excess(now).toFixed(2)}` : ""}`;
+  const valueText = `${now} cluster${now === 1 ? "" : "s"}${plain && excess(now) ? `, clarity ${excess(now).toFixed(2)}` : ""}`;
   return html`<section class="slider" aria-label="Number of clusters">
     <div class="slider-head">
       <label class="k-field"><span>Clusters</span>
@@ -45,7 +45,7 @@ export function Slider() {
           x1=${place(layer.k) * WIDTH} x2=${place(layer.k) * WIDTH} y1="0" y2=${HEIGHT} />`)}
       </svg>
       <input type="range" min="0" max=${all.length - 1} value=${nearest(all, now)} aria-label="Number of clusters"
-        aria-valuetext=${told} onInput=${(e) => cut(all[Number(e.target.value)])} />
+        aria-valuetext=${valueText} onInput=${(e) => cut(all[Number(e.target.value)])} />
     </div>
     <p class="hint" title=${CLARITY}>
       ${!plain ? `Edited, from the cut into ${data?.base}` : now > 1 && excess(now) != null ? html`Clarity of the last split <b>${excess(now).toFixed(2)}</b>` : "Height: the clarity of each split"}

@@ -83,14 +83,14 @@ export function listen(listener) {
 export function useStore(pick) {
   const [, redraw] = useReducer((/** @type {number} */ n) => n + 1, 0);
   const now = pick(state);
-  const held = useRef(now);
+  const last = useRef(now);
   const picker = useRef(pick);
-  held.current = now;
+  last.current = now;
   picker.current = pick;
   useEffect(() => {
     const look = () => {
       const next = picker.current(state);
-      if (!same(held.current, next)) redraw(0);
+      if (!same(last.current, next)) redraw(0);
     };
     look(); // effects run late on a slow machine: something may have changed since the drawing
     return listen(look);
@@ -191,10 +191,10 @@ export function loadClusters(k, then) {
 async function load(k, then, signal) {
   /** @type {unknown} */
   let trouble = null;
-  const asked = (/** @type {State} */ shown) => askedScope(shown, signal).catch((error) => { trouble = error; return null; });
+  const scopeOf = (/** @type {State} */ shown) => fetchScope(shown, signal).catch((error) => { trouble = error; return null; });
   // Of the same cut all is asked for at once; in another one it is first looked up what is selected.
   const guess = then ?? (k === state.k ? state.selected : null);
-  const early = guess && asked({ ...state, k, selected: guess });
+  const early = guess && scopeOf({ ...state, k, selected: guess });
   const data = await get("clusters", { k }, signal);
   const byId = new Map(data.clusters.map((/** @type {Cluster} */ c) => [c.id, c]));
   let before, selected, scope;
@@ -203,7 +203,7 @@ async function load(k, then, signal) {
     selected = (then ?? (k === state.k ? state.selected : follow(byId))).filter((id) => byId.has(id));
     const next = { ...state, k, selected };
     scope = await early;
-    if (scope?.of !== wanted(next)) scope = trouble ? null : await asked(next);
+    if (scope?.of !== wanted(next)) scope = trouble ? null : await scopeOf(next);
   } while (before !== wanted(state)); // somebody chose something else meanwhile
   if (signal.aborted) throw new DOMException("overtaken", "AbortError");
   set({ k, data, byId, selected, ...nonePicked(), ...(scope && { scope }) });
@@ -230,7 +230,7 @@ function follow(byId) {
 export const wanted = (s) => JSON.stringify([s.selected, s.area, s.apart, s.where]);
 
 /** Ask for the set of rows that a state shows. @param {State} shown @param {AbortSignal} [signal] @returns {Promise<Scope>} */
-async function askedScope(shown, signal) {
+async function fetchScope(shown, signal) {
   const { k, selected, area, apart, where, run } = shown;
   const of = wanted(shown);
   if (!selected.length && !area && !where.length) {
@@ -255,7 +255,7 @@ export function factsOf(row) {
 /** Ask for the set of rows that the gallery shows. @param {AbortSignal} [signal] */
 export async function refreshScope(signal) {
   const { data } = state;
-  const scope = await askedScope(state, signal);
+  const scope = await fetchScope(state, signal);
   if (!signal?.aborted && data === state.data && scope.of === wanted(state)) set({ scope });
 }
 

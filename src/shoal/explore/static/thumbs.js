@@ -91,7 +91,7 @@ export const rowSize = (size) => (tabled() ? [Math.max(150, size * 1.6), state.r
 export const Numbers = ({ row, width, height }) => (tabled() ? html`<${Values} row=${row} width=${width} height=${height} />` : html`<${Profile} row=${row} width=${width} height=${height} />`);
 
 /** Pictures to click, of which some are crossed out. @param {{rows: any[], crossed: Set<number>, shown: number, mark: string, onCross: (crossed: Set<number>) => void}} props */
-export const CrossableTiles = ({ rows, crossed, shown, mark, onCross }) => rows.map((r) => html`<div key=${r.row} class=${crossed.has(r.row) ? "asked wrong" : "asked"}>
+export const CrossableTiles = ({ rows, crossed, shown, mark, onCross }) => rows.map((r) => html`<div key=${r.row} class=${crossed.has(r.row) ? "crossable wrong" : "crossable"}>
   <${Tiles} rows=${[r]} shown=${shown} onOpen=${(/** @type {number} */ row) => onCross(flipped(crossed, row))} /><span class="cross" aria-hidden="true">${mark}</span></div>`);
 
 /** A list of rows as pictures or profiles. @param {{rows: any[], shown: number, onOpen: (row: number) => void, caption?: (r: any) => any}} props */

@@ -123,7 +123,7 @@ export function Tree() {
 function CutLine({ tall }) {
   const [data, k] = useStore((s) => [s.data, s.k]);
   const now = k ?? data?.base ?? 1;
-  const [held, hold] = useState(/** @type {number|null} */ (null));
+  const [dragged, setDragged] = useState(/** @type {number|null} */ (null));
   const go = (/** @type {number} */ to) => {
     const wanted = Math.max(1, Math.min(state.run.most, to));
     if (wanted !== now) loadClusters(wanted === data?.base ? null : wanted).catch(complain);
@@ -133,11 +133,11 @@ function CutLine({ tall }) {
     const from = /** @type {HTMLElement} */ (line.parentElement).getBoundingClientRect().left;
     const place = (/** @type {PointerEvent} */ e) => Math.max(0, Math.min(WIDE, e.clientX - from));
     line.setPointerCapture(event.pointerId);
-    hold(place(event));
-    line.onpointermove = (e) => hold(place(e));
+    setDragged(place(event));
+    line.onpointermove = (e) => setDragged(place(e));
     line.onpointerup = line.onpointercancel = (e) => {
       line.onpointermove = line.onpointerup = line.onpointercancel = null;
-      hold(null);
+      setDragged(null);
       if (e.type === "pointerup") go(cutAt(place(e)));
     };
   };
@@ -145,8 +145,8 @@ function CutLine({ tall }) {
     const by = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1 }[event.key];
     if (by) { event.preventDefault(); event.stopPropagation(); go(now + by); }
   };
-  const shown = held === null ? now : cutAt(held);
-  return html`<div class=${`cut-line ${held === null ? "" : "held"}`} role="slider" tabindex="0" aria-label="Cut of the tree" aria-valuemin="1" aria-valuemax=${state.run.most} aria-valuenow=${shown}
-    aria-valuetext=${`${shown} clusters`} title="Drag it: fewer clusters to the left, more to the right" style=${{ left: `${(held ?? lineAt(now)) - 7}px`, height: `${tall}px` }}
+  const shown = dragged === null ? now : cutAt(dragged);
+  return html`<div class=${`cut-line ${dragged === null ? "" : "dragged"}`} role="slider" tabindex="0" aria-label="Cut of the tree" aria-valuemin="1" aria-valuemax=${state.run.most} aria-valuenow=${shown}
+    aria-valuetext=${`${shown} clusters`} title="Drag it: fewer clusters to the left, more to the right" style=${{ left: `${(dragged ?? lineAt(now)) - 7}px`, height: `${tall}px` }}
     onPointerDown=${begin} onKeyDown=${key}><b>${shown}</b></div>`;
 }
