@@ -14,6 +14,7 @@ from shoal.cli.app import app
 from shoal.core.contingency import contingency
 from shoal.engines.local import LocalEngine
 from shoal.errors import SettingError
+from shoal.evaluation import contingency_of, count_classes
 from shoal.model import Model
 from shoal.progress import Silent
 
@@ -59,8 +60,8 @@ def predicted(run, rows, engine, **asked):
 def scored(run, truth, cut=None, engine=Elsewhere):
     """Scores by rows that are counted by an engine."""
     known = truth >= 0
-    classes, pairs = passes.count_rows(run.model.result, truth, known, engine(2))
-    return passes.contingency_of(classes, pairs, truth, cut or run.clustering())
+    classes, pairs = count_classes(run.model.result, truth, known, engine(2))
+    return contingency_of(classes, pairs, truth, cut or run.clustering())
 
 
 def counted(truth, cut):

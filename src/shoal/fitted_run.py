@@ -10,26 +10,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from shoal import pipeline
 from shoal.core.advice import Advice, advise, advise_method
 from shoal.core.layers import Layer, Layers
 from shoal.core.tree import Tree
 from shoal.edits import Clustering, Curation
-from shoal.errors import InputError, RunError
+from shoal.errors import InputError
 from shoal.labelling import Labelling, label_clusters, one_a_row
 from shoal.methods import DEFAULT, METHODS
 from shoal.model import Model
 from shoal.rows import Source, Taken
 from shoal.rows.pictures import pictures_of
+from shoal.run_info import describe_run
 from shoal.run_source import reopened
 from shoal.stages.base import quarantined
 from shoal.stages.growth.drift import Drift, read_drift
 from shoal.stages.method_result import Found
 from shoal.stages.result import Representatives, Result
 from shoal.stages.source_changes import changed_rows
-from shoal.storage import RunFolder, odd_entries
-
-_NOTED = ("left_out", "remarks")
+from shoal.storage import RunFolder
 
 
 class FittedRun:
@@ -206,63 +204,7 @@ class FittedRun:
 
     def info(self) -> dict[str, Any]:
         """Return everything known about the run: source, settings, counts, time, memory."""
-        summary = self._result.summary
-        stages = {}
-        for stage in pipeline.stages_of(self.drift is not None):
-            receipt = self._folder.stage(stage.name).read_receipt()
-            stages[stage.name] = {
-                **receipt.counts,
-                "seconds": receipt.seconds,
-                "peak_memory_mib": receipt.peak_memory >> 20,
-            }
-        return {
-            "path": str(self.path),
-            "source": summary["description"],
-            "rows": self.n_rows,
-            **{name.replace("_", " "): summary[name] for name in _NOTED if summary.get(name)},
-            "sample of": self.sample_of,
-            "quarantined": self.quarantine.num_rows,
-            **self._table_info(),
-            "features": self._features_info(),
-            "representatives": len(self.representatives),
-            "method": Found(self._result).facts,
-            **({"refined": stages["tree"].pop("refined")} if "refined" in stages["tree"] else {}),
-            "layers": [layer.as_dict() for layer in self.layers],
-            "unknown": self._unknown_info(),
-            **self._added_info(),
-            "edits": self._edits_info(),
-            "settings": self._folder.settings,
-            "stages": stages,
-            "shoal": self._folder.about.get("shoal"),
-            "versions": dict(self._folder.about.get("versions", {})),
-            "odd": odd_entries(self.path),
-        }
-
-    def _features_info(self) -> str:
-        features = str(self._folder.settings.get("features"))
-        return features if ":" in features else str(self._result.encoder["name"])
-
-    def _unknown_info(self) -> dict[str, Any]:
-        novelty = self.model.fitted.novelty
-        if novelty is None:  # an earlier version's run
-            return {"false alarms, at most": None, "held-out rows": 0}
-        return {"false alarms, at most": self.model.rate, "held-out rows": len(novelty.place)}
-
-    def _added_info(self) -> dict[str, Any]:
-        if self.drift is None:
-            return {}
-        report = self.drift.report
-        names = ("previous", "kept", "added", "fitted", "fits")
-        counts = {name: report[name] for name in names}
-        misfits, proposals = report["misfits"]["rows"], len(report["proposals"])
-        return {"added": {**counts, "misfits": misfits, "proposals": proposals}}
-
-    def _table_info(self) -> dict[str, Any]:
-        schema = self._result.schema
-        if schema is None:
-            return {}
-        gaps = self._result.summary["gaps"]
-        return {"columns": schema.description, "gaps": {name: n for name, n in gaps.items() if n}}
+        return describe_run(self._result, self.model, self.drift)
 
     def accept_new(self, author: str = "") -> list[int]:
         """Turn each proposal of `drift` into a cluster, by edits that can be undone.
@@ -349,13 +291,6 @@ class FittedRun:
     def is_table(self) -> bool:
         """True if the rows are from a table of mixed columns."""
         return self._result.schema is not None
-
-    def _edits_info(self) -> dict[str, Any]:
-        try:
-            found = self.clustering()
-        except RunError as error:
-            return {"error": str(error)}
-        return {"in effect": len(self.edits.done), "clusters": found.k if found.edited else None}
 
     @property
     def source(self) -> Source:

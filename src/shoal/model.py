@@ -1,4 +1,4 @@
-"""Prediction: assign new rows to clusters, without the fitted rows."""
+"""The model of a finished run: it assigns new rows to clusters, without the fitted rows."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,20 +52,19 @@ class Cut:
     shares: NDArray[np.float32]
     limits: NDArray[np.float32]
     ids: NDArray[np.int32] | None = None
-    """The cluster that each of the method's own is, −1 for several; None without a rule."""
+    """The cluster of each of the method's own clusters, −1 for several; None without a rule."""
 
 
 @dataclass(frozen=True)
-class Placed:
-    """Nearest representatives of rows, and their scores."""
+class Nearest:
+    """The representatives nearest to each usable row of a batch, and its scores."""
 
-    rows: int  # How many there are
-    at: NDArray[np.intp]  # (n,) those that can be used
-    vectors: NDArray[np.float32]  # (n, d) these, projected
-    # (n, k) their nearest representatives, and the distances to these
-    near: NDArray[np.int32]
-    distance: NDArray[np.float32]
-    scores: NDArray[np.float32]  # (n, 2) how far out they lie; see `Fitted.scores`
+    n_rows: int  # of the batch, usable or not
+    usable: NDArray[np.intp]  # (n,) numbers of the usable rows
+    vectors: NDArray[np.float32]  # (n, d) projected
+    representatives: NDArray[np.int32]  # (n, k) nearest first
+    distance: NDArray[np.float32]  # (n, k)
+    scores: NDArray[np.float32]  # (n, 2) see `Fitted.scores`
 
 
 class PredictKeywords(LabelKeywords, total=False):
@@ -186,8 +185,8 @@ class Model:
         """
         source = self.open(where)
         notes = self.notes(source)
-        blocks = self.blocks(source, layer=layer, k=k, raw=raw, unknown=unknown, notes=notes)
-        return joined(list(blocks), notes)
+        cut: PredictKeywords = {"layer": layer, "k": k, "raw": raw, "unknown": unknown}
+        return joined(list(self.blocks(source, notes, **cut)), notes)
 
     def notes(self, source: Source) -> Notes:
         """Return the collector of remarks on new rows."""
@@ -200,12 +199,8 @@ class Model:
     def blocks(
         self,
         source: Source,
-        *,
-        layer: int | None = None,
-        k: int | None = None,
-        raw: bool = False,
-        unknown: float | None = None,
         notes: Notes | None = None,
+        **wanted: Unpack[PredictKeywords],
     ) -> Iterator[Prediction]:
         """Predict block by block, in order; workers compute the next blocks ahead.
 
@@ -213,32 +208,31 @@ class Model:
         ----------
         source
             From `open`.
-        layer, k, raw, unknown
-            See `predict`.
         notes
             Collects problems with the cells of a table.
+        **wanted
+            ``layer``, ``k``, ``raw`` and ``unknown``; see `predict`.
         """
-        clusters, cut = self.chosen(layer, k, raw, unknown)
+        clusters, cut = self.prepare(**wanted)
         self.load()
+        blocks = prediction_blocks(source)
 
-        blocks = blocks_of(source)
-
-        def block(number: int) -> Prediction:
+        def predict_block(number: int) -> Prediction:
             batch = source.read(*blocks.bounds(number))
             if notes is not None:
                 notes.add(batch)
-            return replace(self.block(batch, cut), names=clusters.names)
+            return replace(self.predict_batch(batch, cut), names=clusters.names)
 
-        return prefetched(block, range(len(blocks)), self.workers)
+        return prefetched(predict_block, range(len(blocks)), self.workers)
 
-    def chosen(
+    def prepare(
         self,
         layer: int | None = None,
         k: int | None = None,
         raw: bool = False,
         unknown: float | None = None,
     ) -> tuple[Clustering, Cut]:
-        """Return the chosen clusters, and the prepared cut."""
+        """Return the chosen clusters, and the cut for `predict_batch`."""
         clusters = Clustering.chosen(self.result, None if raw else self.curation, layer, k)
         rate = self.rate if unknown is None else SETTINGS["unknown"].parse(unknown)
         return clusters, self._cut(clusters, rate)
@@ -254,23 +248,21 @@ class Model:
         self.encoder.setup()
         _ = self.fitted.projection, self.fitted.novelty, self._shortlists
 
-    def block(self, batch: Batch, cut: Cut) -> Prediction:
+    def predict_batch(self, batch: Batch, cut: Cut) -> Prediction:
         """Predict some rows, without cluster names; call `load` first."""
-        placed = self.placed(batch)
-        n, at, near, distance = placed.rows, placed.at, placed.near, placed.distance
+        nearest = self.nearest(batch)
+        n, at, near = nearest.n_rows, nearest.usable, nearest.representatives
         cluster, unknown = np.full(n, -1, np.int32), np.zeros(n, np.bool_)
         confidence = np.full(n, np.nan, np.float32)
-        own = self._own(placed.vectors, cut)
-        cluster[at], confidence[at] = vote(cut.labels[near], cut.shares[near], distance, own)
-        unknown[at] = (placed.scores > cut.limits[cluster[at]]).any(axis=1)
+        by_rule = None  # the clusters by the method's own rule, −1 where a vote decides
+        if cut.ids is not None and (assigned := self.found.assign(nearest.vectors)) is not None:
+            by_rule = cut.ids[assigned]
+        votes = cut.labels[near], cut.shares[near], nearest.distance, by_rule
+        cluster[at], confidence[at] = vote(*votes)
+        unknown[at] = (nearest.scores > cut.limits[cluster[at]]).any(axis=1)
         return Prediction(cluster, confidence, unknown)
 
-    def _own(self, vectors: NDArray[np.float32], cut: Cut) -> NDArray[np.int32] | None:
-        """Return the clusters by the method's own rule, −1 where a vote decides."""
-        own = None if cut.ids is None else self.found.assign(vectors)
-        return None if own is None or cut.ids is None else cut.ids[own]
-
-    def placed(self, batch: Batch) -> Placed:
+    def nearest(self, batch: Batch) -> Nearest:
         """Find the representatives nearest to some rows; call `load` first."""
         projected, good, left = project_rows(self.encoder, self.fitted.projection, batch)
         n, at = len(good), np.flatnonzero(good)
@@ -281,7 +273,7 @@ class Model:
         voters = min(_VOTERS if all_rows else _FEW_VOTERS, len(vectors))
         seen = rounded(projected) if self.result.packed else projected
         near, distance = nearest_of(seen, vectors, voters, shortlists=self._shortlists)
-        return Placed(n, at, seen, near, distance, self.fitted.scores(near, distance, left))
+        return Nearest(n, at, seen, near, distance, self.fitted.scores(near, distance, left))
 
     def _cut(self, clusters: Clustering, rate: float) -> Cut:
         key = clusters.cut, clusters.seq, rate
@@ -293,7 +285,7 @@ class Model:
         return self._cuts[key]
 
 
-def blocks_of(source: Source) -> Shards:
+def prediction_blocks(source: Source) -> Shards:
     """Return the ranges of rows to predict at a time."""
     shards = Shards.of(source)
     return replace(shards, size=min(shards.size, _BLOCK_ROWS))

@@ -18,6 +18,7 @@ from shoal.edits import Entry
 from shoal.engines.options import EngineOptions
 from shoal.fitted_run import FittedRun
 from shoal.keywords import ClusterKeywords, explicit
+from shoal.model import PredictKeywords
 from shoal.prediction import Prediction, joined
 from shoal.progress import Progress, default_progress, in_notebook
 from shoal.rows import Source
@@ -181,9 +182,9 @@ class Run(FittedRun):
         with passes.engine_for(self._folder, engine, engine_options) as opened:
             source = self.model.open(images)
             notes = self.model.notes(source)
-            cut: dict[str, Any] = {"layer": layer, "k": k, "raw": raw, "unknown": unknown}
-            found = passes.predict_blocks(self.model, source, opened, notes=notes, **cut)
-            return joined(list(found), notes)
+            cut: PredictKeywords = {"layer": layer, "k": k, "raw": raw, "unknown": unknown}
+            blocks = passes.predict_blocks(self.model, source, opened, notes=notes, **cut)
+            return joined(list(blocks), notes)
 
     @explicit(ClusterKeywords, features=None)
     def fit_cluster(

@@ -51,7 +51,7 @@ def test_new_rows_score_as_those_held_out(fitted, representatives):
     model = shoal.open(run.folder.path).model
     model.load()
     source = model.open(rows[3000:])
-    new = model.placed(source.read(0, 2000)).scores
+    new = model.nearest(source.read(0, 2000)).scores
     known = Fitted(run).novelty.scores
     for at in range(2):
         shares = [0.5, 0.9, 0.95]

@@ -15,7 +15,7 @@ from shoal.edits.clustering import texts_of
 from shoal.explore.atlas import Atlas
 from shoal.explore.prepare import home_of, prepare_leaves, prepare_map
 from shoal.fitted_run import FittedRun
-from shoal.model import Placed, blocks_of
+from shoal.model import Cut, Nearest, prediction_blocks
 from shoal.progress import Progress
 from shoal.rows import Source
 from shoal.storage import RunFolder
@@ -83,18 +83,18 @@ def placed_tables(run: FittedRun, rows: Source, progress: Progress | None = None
     import pyarrow as pa
 
     model = run.model
-    clusters, cut = model.chosen()
+    clusters, cut = model.prepare()
     with drawn_atlas(clusters.result.folder, progress) as atlas:
         flat = np.empty((len(atlas.order), 2), np.float32)
         flat[atlas.order] = atlas.xy
     model.load()
-    blocks = blocks_of(rows)
+    blocks = prediction_blocks(rows)
     for number in range(len(blocks)):
         start, stop = blocks.bounds(number)
         batch = rows.read(start, stop)
-        cluster, placed = model.block(batch, cut).cluster, model.placed(batch)
+        cluster, nearest = model.predict_batch(batch, cut).cluster, model.nearest(batch)
         places = np.full((stop - start, 2), np.nan, np.float32)
-        places[placed.at] = _placed(placed, cut.labels[placed.near], cluster[placed.at], flat)
+        places[nearest.usable] = _placed(nearest, cut, cluster, flat)
         names = rows.names(start, stop)
         columns = {
             "row": np.arange(start, stop, dtype=np.int64),
@@ -107,12 +107,12 @@ def placed_tables(run: FittedRun, rows: Source, progress: Progress | None = None
 
 
 def _placed(
-    placed: Placed, labels: NDArray[np.int32], cluster: NDArray[np.int32], flat: NDArray[np.float32]
+    nearest: Nearest, cut: Cut, cluster: NDArray[np.int32], flat: NDArray[np.float32]
 ) -> NDArray[np.float64]:
     """Return the mean place of the nearest representatives of the same cluster, weighted."""
-    own = labels == cluster[:, None]
+    own = cut.labels[nearest.representatives] == cluster[nearest.usable, None]
     own[~own.any(axis=1), 0] = True  # a cluster that a method's own rule gave
-    weight = own / np.maximum(placed.distance.astype(np.float64), 1e-9) ** 2
+    weight = own / np.maximum(nearest.distance.astype(np.float64), 1e-9) ** 2
     weight /= weight.sum(axis=1, keepdims=True)
-    found: NDArray[np.float64] = np.einsum("nk,nkj->nj", weight, flat[placed.near])
+    found: NDArray[np.float64] = np.einsum("nk,nkj->nj", weight, flat[nearest.representatives])
     return found

@@ -46,10 +46,10 @@ def search(explorer: Explorer, params: Params) -> dict[str, Any]:
         path = Path(folder) / f"image{ending}"
         path.write_bytes(params.body)
         batch = model.open(path).read(0, 1)
-    found, placed = model.block(batch, model.chosen(k=k)[1]), model.placed(batch)
-    if not len(placed.at):
+    found, nearest = model.predict_batch(batch, model.prepare(k=k)[1]), model.nearest(batch)
+    if not len(nearest.usable):
         raise InputError(f"the image cannot be compared: {batch.bad.get(0, 'it overflows')}")
-    positions, away = _nearest(explorer, placed.vectors)
+    positions, away = _nearest(explorer, nearest.vectors)
     rows = explorer.rows_shown(positions, k)
     for row, distance in zip(rows, away.tolist(), strict=True):
         row["distance"] = round(distance, 4)
@@ -58,7 +58,7 @@ def search(explorer: Explorer, params: Params) -> dict[str, Any]:
         "cluster": int(found.cluster[0]),
         "confidence": round(float(found.confidence[0]), 3),
         "unknown": bool(found.unknown[0]),
-        "likeness": None if novelty is None else float(novelty.likeness(placed.scores)[0]),
+        "likeness": None if novelty is None else float(novelty.likeness(nearest.scores)[0]),
         "rows": rows,
     }
 

@@ -58,7 +58,9 @@ def make_palette(
         The second is for GIF files.
     workers : int, optional
         Threads; by default all cores. The result does not depend on it.
-    seed, memory, progress, **source_settings
+    seed, memory, progress
+        As for `shoal.fit`.
+    **source_settings
         As for `shoal.fit`.
 
     Returns

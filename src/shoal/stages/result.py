@@ -108,19 +108,20 @@ class Result:
         RunError
             With the file, and what to do.
         """
-        for stage in self._stages():
+        for stage in self.stages:
             stage.check()
         _ = self.layers
 
     def verify(self) -> None:
         """Read all files, and raise if one is damaged; see `check`."""
-        for stage in self._stages():
+        for stage in self.stages:
             stage.verify()
 
-    def _stages(self) -> Iterator[StageFolder]:
-        yield from map(self.folder.stage, STAGE_NAMES)
-        if self.summary.get("grown"):
-            yield self.folder.stage("drift")
+    @property
+    def stages(self) -> list[StageFolder]:
+        """The folders of the stages, in order."""
+        grown = ("drift",) if self.summary.get("grown") else ()
+        return [self.folder.stage(name) for name in (*STAGE_NAMES, *grown)]
 
     def __reduce__(self) -> tuple[type[Result], tuple[RunFolder]]:
         """Pickle without the arrays that were read."""
