@@ -8,7 +8,7 @@ import pytest
 
 from shoal.errors import InputError, PlaceError, StorageFullError
 from shoal.storage import download as module
-from shoal.storage.download import download, take_file
+from shoal.storage.download import copy_file, download
 
 DATA = bytes(range(256)) * 4000
 SUM = hashlib.sha256(DATA).hexdigest()
@@ -191,8 +191,8 @@ def test_a_folder_that_cannot_be_made(tmp_path):
 
 
 def test_two_at_once_do_not_mix(tmp_path):
-    with module._alone(tmp_path / "net.onnx.part"), server() as found:
-        with pytest.raises(PlaceError, match="being fetched by another process"):
+    with module._locked(tmp_path / "net.onnx.part"), server() as found:
+        with pytest.raises(PlaceError, match="being downloaded by another process"):
             fetch(found, tmp_path / "net.onnx")
         assert not found.seen
 
@@ -200,13 +200,13 @@ def test_two_at_once_do_not_mix(tmp_path):
 def test_a_file_fetched_elsewhere_is_copied_when_it_is_the_one(tmp_path):
     good, path = tmp_path / "download", tmp_path / "cache" / "net.onnx"
     good.write_bytes(DATA)
-    take_file(good, path, len(DATA), SUM)
+    copy_file(good, path, len(DATA), SUM)
     assert path.read_bytes() == DATA
     assert os.listdir(path.parent) == ["net.onnx"]
     for data, said in ((DATA[1:], "1,023,999 bytes"), (DATA[::-1], "SHA-256 sum")):
         good.write_bytes(data)
         with pytest.raises(InputError, match=said):
-            take_file(good, tmp_path / "cache" / "other", len(DATA), SUM)
+            copy_file(good, tmp_path / "cache" / "other", len(DATA), SUM)
     with pytest.raises(InputError, match="is not a file"):
-        take_file(tmp_path, path, len(DATA), SUM)
+        copy_file(tmp_path, path, len(DATA), SUM)
     assert os.listdir(path.parent) == ["net.onnx"]

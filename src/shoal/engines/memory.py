@@ -1,7 +1,7 @@
-"""Memory that is free, given back to the system: what it is not asked for, it does not take back.
+"""Resident memory of this process, and the return of free memory to the system.
 
-Arrays of some megabytes that come and go leave holes in the heap, a third of a GiB after a fit of
-two million rows. They count as ours until the C library is told to give them back.
+Freed arrays of some megabytes leave holes in the heap, a third of a GiB after a fit of two million
+rows. They count as used until the C library returns them.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 
 def resident() -> int | None:
-    """Return the bytes of memory that this process has now; None where that is not known how."""
+    """Return the bytes of memory that this process uses now; None except on Linux."""
     if sys.platform != "linux":
         return None
     with open("/proc/self/statm", encoding="ascii") as file:
@@ -27,5 +27,5 @@ def give_back() -> None:
         arrow.default_memory_pool().release_unused()
     if sys.platform == "linux":
         library = ctypes.CDLL(None)
-        if hasattr(library, "malloc_trim"):  # glibc has it, musl has not
+        if hasattr(library, "malloc_trim"):  # in glibc, not in musl
             library.malloc_trim(0)

@@ -1,4 +1,4 @@
-"""An engine by its name, kept as long as it is needed."""
+"""Opening an engine by its name."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from shoal.engines.local import LocalEngine
 from shoal.engines.options import EngineOptions, as_words
 from shoal.errors import MissingExtraError, SettingError
 
-# Modules are named as engines are, and so are extras.
+# Modules and extras have the names of the engines.
 _ENGINES = {
     "beam": ("BeamEngine", "Apache Beam"),
     "dask": ("DaskEngine", "Dask"),
@@ -38,9 +38,9 @@ def opened_engine(
     Raises
     ------
     SettingError
-        When it does not take the options.
+        When the engine does not take the options.
     MissingExtraError
-        When what it runs on is not installed.
+        When its package is not installed.
     """
     words = as_words(options)
     if name == "local":
@@ -52,7 +52,7 @@ def opened_engine(
         yield LocalEngine(workers)
         return
     kind, package = _ENGINES[name]
-    logging.disable(logging.WARNING)  # Beam warns of missing parts of its own that are not needed
+    logging.disable(logging.WARNING)  # Beam warns of missing parts that are not needed
     try:
         module = import_module(f"shoal.engines.{name}")
     except ImportError as error:

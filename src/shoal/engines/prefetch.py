@@ -1,4 +1,4 @@
-"""Results in order, made ahead by threads: for work that is too small for a stage."""
+"""Results in order, computed ahead by threads: for work that is too small for a stage."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ Made = TypeVar("Made")
 
 
 def prefetched(make: Callable[[Item], Made], items: Iterable[Item], workers: int) -> Iterator[Made]:
-    """Return ``make(item)`` for each item in order, up to `workers` of them being made meanwhile.
+    """Return ``make(item)`` for each item in order; `workers` threads compute the next ones.
 
-    No more than twice as many as there are workers wait to be taken. The first error is raised
-    in its place; what is not begun then is never begun.
+    At most twice as many results as workers are ahead. The first error is raised in its place, and
+    no further items are started.
     """
     waiting: deque[Future[Made]] = deque()
     with threadpool_limits(limits=1), ThreadPoolExecutor(workers) as pool:

@@ -12,7 +12,7 @@ from shoal.core.known_encoders import KNOWN_ENCODERS, KnownEncoder
 from shoal.core.spec import Spec
 from shoal.errors import InputError, SettingError
 from shoal.features.graph_cache import cache_folder
-from shoal.storage.download import download, file_sha256, take_file
+from shoal.storage.download import copy_file, download, file_sha256
 
 FOLDER = "SHOAL_ENCODERS"
 """Environment variable: a folder for these files instead of the user's cache."""
@@ -86,7 +86,7 @@ def get_encoder(
     if found.is_here and file_sha256(path) == encoder.sha256:
         return path
     if file is not None:
-        take_file(Path(file), path, encoder.size, encoder.sha256)
+        copy_file(Path(file), path, encoder.size, encoder.sha256)
     else:
         download(_address(encoder), path, encoder.size, encoder.sha256, advance)
     return path

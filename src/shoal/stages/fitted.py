@@ -122,12 +122,8 @@ class Fitted:
     ) -> NDArray[np.float32]:
         """Return two novelty scores of new rows, (n, 2).
 
-        Parameters
-        ----------
-        near, distance : ndarray, shape (n, k)
-            Nearest representatives of the rows, and their distances.
-        left : ndarray, shape (n,)
-            Length of each row's projection residual.
+        `near`, `distance`: (n, k) nearest representatives of the rows, and their distances.
+        `left`: (n,) length of each row's projection residual.
         """
         if self.novelty is None:
             return np.stack([distance[:, 0], left], axis=1)
@@ -139,13 +135,9 @@ class Fitted:
     def score_limits(self, labels: NDArray[np.int32], rate: float) -> NDArray[np.float32]:
         """Return the scores above which a row is unknown, for each cluster, (clusters, 2).
 
-        Parameters
-        ----------
-        labels
-            (m,) cluster of each representative.
-        rate
-            Share of rows like the fitted ones that may exceed the limits. Without held-out rows,
-            the limits are a quarter beyond nearly all fitted rows, whatever the rate.
+        `labels`: (m,) cluster of each representative.
+        `rate`: share of rows like the fitted ones that may exceed the limits. Without held-out
+        rows, the limits are a quarter beyond nearly all fitted rows, whatever the rate.
         """
         if self.novelty is not None:
             return self.novelty.limits(labels, rate)
@@ -191,13 +183,7 @@ class Fitted:
     def unfitted(
         self, place: NDArray[np.int32], distance: NDArray[np.float32], margin: NDArray[np.uint8]
     ) -> NDArray[np.float32]:
-        """Return the distances of fitted rows as if they were new, (n,).
-
-        Parameters
-        ----------
-        place, distance, margin
-            (n,) representatives of the rows, distances to them, and margins.
-        """
+        """Return the distances of fitted rows as if they were new; see `unfitted_distance`."""
         if self.result.fitted_rows_are_representatives:
             # At a distance of 0, unless the row was added later.
             return np.where(distance > 0, distance, self.apart[place])
@@ -207,10 +193,7 @@ class Fitted:
     def limits(self, labels: NDArray[np.int32]) -> NDArray[np.float32]:
         """Return the distance above which a row is unlike each cluster, (clusters,).
 
-        Parameters
-        ----------
-        labels
-            (m,) cluster of each representative.
+        `labels`: (m,) cluster of each representative.
         """
         place, distance = self.own
         return cluster_limits(labels[place], distance, int(labels.max()) + 1)

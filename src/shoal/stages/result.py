@@ -72,29 +72,6 @@ class Representatives:
 
 
 @dataclass(frozen=True)
-class Placer:
-    """Places rows by their codes, with the limits of outliers; see `Result.read_column`."""
-
-    project: StageFolder
-    of_code: NDArray[np.int32]
-    tree: Tree
-    far: NDArray[np.bool_]
-    limits: NDArray[np.float32]
-
-    def columns(self, number: int, searched: NDArray) -> dict[str, NDArray]:
-        """Return the columns of a shard; `searched` are its rows whose place was searched for."""
-        near = read_npy(self.project.part("near", number))
-        places = places_of(near, self.of_code, self.tree)
-        columns: dict[str, NDArray] = dict(zip(ASSIGNMENT, places, strict=True))
-        for name, column in columns.items():
-            column[searched["row"]] = searched[name]
-        first = columns["representative"]
-        known = np.maximum(first, 0)
-        outlier = self.far[known] | (columns["distance"] > self.limits[known])
-        return {**columns, "outlier": outlier & (first >= 0)}
-
-
-@dataclass(frozen=True)
 class Result:
     """The arrays of a finished run, each read on first use."""
 
@@ -253,17 +230,32 @@ class Result:
         if not folder.has("searched", number):
             table = read_table(folder.part("rows", number, "parquet"), names)
             return tuple(as_array(table[name]) for name in names)
-        columns = self._placer.columns(number, read_npy(folder.part("searched", number)))
+        columns = self._columns_by_codes(number)
         return tuple(columns[name] for name in names)
 
+    def _columns_by_codes(self, number: int) -> dict[str, NDArray]:
+        near = read_npy(self.folder.stage("project").part("near", number))
+        assigned = places_of(near, self._representative_of_code, self.tree)
+        columns: dict[str, NDArray] = dict(zip(ASSIGNMENT, assigned, strict=True))
+        # Rows far from all codes have no representative by them; theirs were searched for.
+        searched = read_npy(self.folder.stage("assign").part("searched", number))
+        for name, column in columns.items():
+            column[searched["row"]] = searched[name]
+        first, (far, limits) = columns["representative"], self._outlier_limits
+        known = np.maximum(first, 0)
+        outlier = far[known] | (columns["distance"] > limits[known])
+        return {**columns, "outlier": outlier & (first >= 0)}
+
     @cached_property
-    def _placer(self) -> Placer:
-        """What rows are placed by whose codes are stored."""
-        tree, summary = (self.folder.stage(name) for name in ("tree", "summarise"))
+    def _representative_of_code(self) -> NDArray[np.int32]:
+        return read_npy(self.folder.stage("summarise").whole("of_code"))
+
+    @cached_property
+    def _outlier_limits(self) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
+        """Whether all rows of each representative are outliers, and beyond which distance, (m,)."""
+        tree, summary = self.folder.stage("tree"), self.folder.stage("summarise")
         limits = row_limits(read_npy(summary.whole("radius")), read_npy(tree.whole("neighbours")))
-        far = read_npy(self.folder.stage("assign").whole("far"))
-        of_code = read_npy(summary.whole("of_code"))
-        return Placer(self.folder.stage("project"), of_code, self.tree, far, limits)
+        return read_npy(self.folder.stage("assign").whole("far")), limits
 
     def read_column(self, name: str) -> NDArray:
         """Read one column of all rows: representative, second, margin, distance or outlier."""

@@ -1,4 +1,4 @@
-"""A file from a web server: resumed after a break, and kept only when its sum is right."""
+"""Download of a file: resumed after an interruption, and kept only if its checksum is right."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from shoal.storage.network import WAITS
 
 _PIECE = 1 << 18
 _TIMEOUT = 60.0  # seconds without a byte
-_NOT_THERE = (400, 401, 403, 404, 407, 410, 451)  # asking again does not help
+_PERMANENT = (400, 401, 403, 404, 407, 410, 451)  # HTTP status; a retry does not help
 
-Seen = Callable[[int], None]
+Advance = Callable[[int], None]
 
 
 def download(
@@ -31,24 +31,24 @@ def download(
     path: Path,
     size: int,
     sha256: str,
-    advance: Seen | None = None,
+    advance: Advance | None = None,
     waits: Sequence[float] = WAITS,
 ) -> None:
-    """Fetch a file whose size and sum are known; goes on with what an earlier call left.
+    """Download a file of known size and checksum, or resume an earlier download.
 
-    What has come so far lies beside it, with ``.part`` behind its name. Proxies are taken from
-    the environment (``HTTPS_PROXY``, ``NO_PROXY``), as urllib does.
+    An incomplete file has ``.part`` after its name. Proxies are taken from the environment
+    (``HTTPS_PROXY``, ``NO_PROXY``), as urllib does.
 
-    `size`, `sha256`: Bytes, and the sum in hexadecimal digits.
-    `advance`: Told the bytes as they come, those of an earlier call first.
-    `waits`: Seconds before each further try when the connection breaks and nothing more has come.
+    `size`, `sha256`: in bytes, and in hexadecimal digits.
+    `advance`: called with the bytes as they arrive, those of an earlier call first.
+    `waits`: seconds before each retry after a connection that brought nothing.
     """
     part = path.with_name(f"{path.name}.part")
     advance = advance or (lambda _: None)
-    with _writing(path), _alone(part) as file:
+    with _writing(path), _locked(part) as file:
         advance(file.tell())
         if file.tell() > size:
-            _begin_again(file, advance)
+            _restart(file, advance)
         left = list(waits)
         while file.tell() < size:
             had = file.tell()
@@ -57,7 +57,7 @@ def download(
             except (OSError, http.client.HTTPException) as error:
                 if file.tell() > had:
                     left = list(waits)
-                refused = isinstance(error, urllib.error.HTTPError) and error.code in _NOT_THERE
+                refused = isinstance(error, urllib.error.HTTPError) and error.code in _PERMANENT
                 if refused or not left:
                     raise _broken(url, file.tell(), size, error) from error
                 time.sleep(left.pop(0))
@@ -67,7 +67,7 @@ def download(
         os.replace(part, path)
 
 
-def take_file(source: Path, path: Path, size: int, sha256: str) -> None:
+def copy_file(source: Path, path: Path, size: int, sha256: str) -> None:
     if not source.is_file():
         raise InputError(f"{source} is not a file: give the one that was downloaded")
     found = source.stat().st_size
@@ -88,19 +88,19 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _fetch(url: str, file: IO[bytes], size: int, advance: Seen) -> None:
+def _fetch(url: str, file: IO[bytes], size: int, advance: Advance) -> None:
     had = file.tell()
     request = urllib.request.Request(url, headers={"Accept-Encoding": "identity"})
     if had:
         request.add_header("Range", f"bytes={had}-")
     try:
-        # an opener of its own: the shared one knows the proxies of when it was first used
+        # A new opener, because the shared one keeps the proxies of its first use.
         answer = urllib.request.build_opener().open(request, timeout=_TIMEOUT)
     except urllib.error.HTTPError as error:
         if (
             error.code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
-        ):  # the file there is shorter: begin again
-            _begin_again(file, advance)
+        ):  # the server's file is shorter: start again
+            _restart(file, advance)
         raise
     with answer:
         part = answer.headers.get("Content-Range", "")
@@ -108,7 +108,7 @@ def _fetch(url: str, file: IO[bytes], size: int, advance: Seen) -> None:
         if whole.isdecimal() and int(whole) != size:
             raise InputError(f"{url} has {int(whole):,} bytes, not {size:,}: it is another file")
         if had and not part.startswith(f"bytes {had}-"):
-            _begin_again(file, advance)  # a server without ranges sends all of it
+            _restart(file, advance)  # a server without ranges sends everything
         while piece := answer.read(min(_PIECE, size + 1 - file.tell())):
             with _writing(Path(file.name)):
                 file.write(piece)
@@ -117,7 +117,7 @@ def _fetch(url: str, file: IO[bytes], size: int, advance: Seen) -> None:
         raise http.client.IncompleteRead(b"", size - file.tell())
 
 
-def _begin_again(file: IO[bytes], advance: Seen) -> None:
+def _restart(file: IO[bytes], advance: Advance) -> None:
     advance(-file.tell())
     file.truncate(0)
     file.seek(0)
@@ -159,13 +159,15 @@ def _writing(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _alone(part: Path) -> Iterator[IO[Any]]:
-    """Open what an earlier call left, unless another process is at it."""
+def _locked(part: Path) -> Iterator[IO[Any]]:
+    """Open an incomplete file, unless another process is downloading it."""
     with part.open("ab") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise PlaceError(f"{part} is being fetched by another process: wait for it") from None
+            raise PlaceError(
+                f"{part} is being downloaded by another process: wait for it"
+            ) from None
         except OSError:
-            pass  # a file system without locks: the sum is checked all the same
+            pass  # a file system without locks; the checksum is verified anyway
         yield file

@@ -1,4 +1,4 @@
-"""Fingerprints: one short text that changes when settings or inputs change."""
+"""Fingerprints: short texts that change when settings or inputs change."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 
 def canonical_json(obj: Any, indent: int | None = None) -> str:
-    """Return the one JSON text of `obj`: keys sorted, tuples as lists, paths as text.
+    """Return `obj` as canonical JSON: keys sorted, tuples as lists, paths as text.
 
     Examples
     --------
@@ -25,7 +25,7 @@ def canonical_json(obj: Any, indent: int | None = None) -> str:
 
 
 def fingerprint(obj: Any, *upstream: str) -> str:
-    """Return 32 hexadecimal digits for `obj` and the fingerprints of what it is made from.
+    """Return 32 hexadecimal digits for `obj` and the fingerprints of its inputs.
 
     Examples
     --------

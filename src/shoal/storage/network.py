@@ -18,7 +18,7 @@ _EXTRAS = {
     **dict.fromkeys(("http", "https"), ("aiohttp", "shoal[http]")),
     **dict.fromkeys(("abfs", "abfss", "az"), ("adlfs", "adlfs")),
 }
-_NO_KEYS = ("NoCredentials", "PartialCredentials", "DefaultCredentials", "RefreshError")
+_NO_CREDENTIALS = ("NoCredentials", "PartialCredentials", "DefaultCredentials", "RefreshError")
 _REFUSED = (401, 403)
 _GONE = (404, 410)
 _LONGEST = 200  # characters of a library's message
@@ -71,11 +71,11 @@ def may_pass(error: BaseException) -> bool:
         return False
     status = _status(error)
     passes = status is None or status >= 500 or status in (408, 429)
-    return passes and not _is_about_keys(error)
+    return passes and not _is_about_credentials(error)
 
 
 def is_missing(error: FileNotFoundError) -> bool:
-    """Return whether nothing is there: fsspec says so too when a server cannot be reached."""
+    """Return whether the file does not exist; fsspec also says so of unreachable servers."""
     cause = error.__cause__
     if cause is None or isinstance(cause, FileNotFoundError | KeyError):
         return True
@@ -84,7 +84,7 @@ def is_missing(error: FileNotFoundError) -> bool:
 
 
 def place_error(url: str, error: Exception) -> Exception:
-    """Return the error to raise for one of a store's: the same where a `Path` would raise it."""
+    """Return the error to raise for one of a store: the same if a `Path` would raise it."""
     protocol = url.partition(":")[0]
     if isinstance(error, ShoalError | IsADirectoryError | NotADirectoryError):
         return error
@@ -102,7 +102,7 @@ def place_error(url: str, error: Exception) -> Exception:
     if isinstance(error, ValueError):
         return error
     reason = because(error).splitlines()[0][:_LONGEST].rstrip(" .:")
-    if _is_about_keys(error):
+    if _is_about_credentials(error):
         return PlaceError(
             f"{url} cannot be used without credentials ({reason}): give them as the store's own "
             "tools take them, such as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or "
@@ -132,8 +132,8 @@ def _status(error: BaseException) -> int | None:
     return None
 
 
-def _is_about_keys(error: BaseException) -> bool:
-    return any(name in type(error).__name__ for name in _NO_KEYS)
+def _is_about_credentials(error: BaseException) -> bool:
+    return any(name in type(error).__name__ for name in _NO_CREDENTIALS)
 
 
 def _is_of_network(error: BaseException) -> bool:

@@ -1,9 +1,9 @@
 """Files of a run folder, opened and deleted without following links.
 
-A run may come from others, so a link in it must lead nowhere. Which run is opened is its user's own
-choice: the run folder itself may be a link, and so may what lies above it. What lies in it is
-reached folder by folder, each opened by its name in the one before, so that nothing can be swapped
-for a link between a check and its use.
+A run may come from other people, so links in it are refused. The user chooses which run to open,
+so the run folder itself may be a link, and so may the folders above it. Inside, each folder is
+opened by its name in the one before, so that nothing can be swapped for a link between a check and
+its use.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from pathlib import Path
 from shoal.errors import RunError
 from shoal.storage.places import is_remote
 
-# Of a path only: that needs no right to list the folder.
+# As a path only, which needs no permission to list the folder.
 _FOLDER = os.O_DIRECTORY | os.O_CLOEXEC | getattr(os, "O_PATH", os.O_RDONLY)
-# What ELOOP says here is said with other numbers elsewhere (FreeBSD, NetBSD).
+# Linux reports a link by ELOOP; FreeBSD and NetBSD use other numbers.
 _OF_LINKS = frozenset({errno.ELOOP, errno.EMLINK, errno.ENOTDIR, getattr(errno, "EFTYPE", -1)})
 _PART = re.compile(r"(?:part-\d{5,}|whole)\.(?:npy|parquet|json)")
 NOTES = "_beam"
-"""Folder of a run in which workers note what they cannot do."""
+"""Folder of a run in which workers note their errors."""
 _OF_A_STAGE = frozenset({"_begun.json", "_done.json"})
 
 
 def depth_of(path: Path) -> int:
-    """Count the last names of a path that lie in a run, told by the name of the file.
+    """Count the last names of a path that are inside a run, by the name of the file.
 
     >>> depth_of(Path("a.shoal/tree/labels/whole.npy")), depth_of(Path("a.shoal/tree/_done.json"))
     (3, 2)
@@ -45,14 +45,14 @@ def depth_of(path: Path) -> int:
 def open_file(
     path: Path, flags: int = os.O_RDONLY, mode: int = 0o666, depth: int | None = None
 ) -> int:
-    """Open a file and return its descriptor; in a run only regular ones, without waiting.
+    """Open a file and return its descriptor; in a run only regular files, without waiting.
 
-    `depth`: How many of the last names are not links; by default what `depth_of` says.
+    `depth`: how many of the last names must not be links; by default `depth_of` the path.
     """
     depth = depth_of(path) if depth is None else depth
     if not depth:
         return os.open(path, flags | os.O_CLOEXEC, mode)
-    # Not blocking: opening a pipe to which nobody writes would wait.
+    # Non-blocking, because opening a pipe without a writer would wait.
     flags |= os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW
     with open_folder(path.parent, depth - 1) as folder, refusing_links(path, folder):
         file = os.open(path.name, flags, mode, dir_fd=folder)
@@ -64,7 +64,7 @@ def open_file(
 
 @contextmanager
 def open_folder(path: Path, depth: int, make: bool = False) -> Iterator[int]:
-    """Open a folder by the descriptor that `dir_fd` takes."""
+    """Open a folder, and yield its descriptor for `dir_fd`."""
     names = path.parts[len(path.parts) - depth :] if depth > 0 else ()
     at = path
     for _ in names:
@@ -107,7 +107,7 @@ def delete_file(path: Path, depth: int | None = None) -> None:
 
 @contextmanager
 def refusing_links(path: Path, folder: int) -> Iterator[None]:
-    """Raise a `RunError` for what could not be opened as it is a link, or no file."""
+    """Raise a `RunError` if something cannot be opened because it is a link or not a file."""
     try:
         yield
     except OSError as error:

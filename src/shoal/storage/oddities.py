@@ -1,4 +1,4 @@
-"""What in a run folder is not as Shoal writes it: links, pipes, files of other programs."""
+"""Entries of a run folder that Shoal did not write: links, pipes, files of other programs."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _RUN = _Level(
 
 
 def odd_entries(run: Path) -> list[str]:
-    """Say of each entry of a run folder that Shoal did not write what it is; follow no link."""
+    """Describe each entry of a run folder that Shoal did not write; links are not followed."""
     return [] if is_remote(run) else list(_odd(run, "", _RUN))
 
 

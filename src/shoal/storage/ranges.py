@@ -1,7 +1,7 @@
-"""Files of stores read by ranges: what is read on is fetched ahead, a few pieces at a time.
+"""Files of stores read by ranges; sequential reads fetch a few pieces ahead.
 
-Own code, as the caches of fsspec fetch one piece ahead at most: at 30 ms and 100 MB/s a file of
-40 MiB took 0.9 to 1.2 s by these and takes 0.3 s.
+The caches of fsspec fetch at most one piece ahead: at 30 ms and 100 MB/s a file of 40 MiB took 0.9
+to 1.2 s with them and takes 0.3 s with these.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from shoal.errors import PlaceError
 
 _PIECE = 2 << 20
 _LEAST_AHEAD, _MOST_AHEAD = 1 << 18, 8 << 20
-_GAP = 1 << 18  # read over, rather than asked for anew
+_GAP = 1 << 18  # skipped by reading it, rather than with a new request
 _AT_A_TIME = 32
 _MOST_IDLE = 8
 TRUSTED = 10.0
-"""Seconds in which a file that was opened is taken to be as it was then."""
+"""Seconds for which a file is assumed not to change after it was opened."""
 
 Item = TypeVar("Item")
 Made = TypeVar("Made")
@@ -47,9 +47,9 @@ def fetched_ahead(
     items: Iterable[Item],
     size: Callable[[Item], int] = lambda item: 0,
 ) -> Iterator[Made]:
-    """Return ``fetch(item)`` for each item in order, the next ones being fetched meanwhile.
+    """Return ``fetch(item)`` for each item in order, while the next ones are fetched.
 
-    `size`: Gives the bytes of an item: some megabytes are ahead at most, or one item.
+    `size` returns the bytes of an item: at most some megabytes are ahead, or one item.
     """
     waiting: deque[tuple[Future[Made], int]] = deque()
     ahead = 0
@@ -69,29 +69,20 @@ def fetched_ahead(
 
 
 class Ranges:
-    """Reads pieces of one file, from any thread; ahead where they follow each other.
-
-    `size`: Its bytes.
-
-    Attributes
-    ----------
-    end : int
-        Where the last piece read ended.
-    opened : float
-        When, by `time.monotonic`.
-    """
+    """Reads pieces of a file of `size` bytes, from any thread; sequential reads fetch ahead."""
 
     def __init__(self, path: Readable, size: int) -> None:
         self.path, self.size = path, size
-        self._pieces: deque[tuple[int, int, Future[bytes]]] = deque()
-        self._next, self._ahead, self._limit, self.end = 0, 0, size, 0
-        self._lock = threading.Lock()
+        self.end = 0  # of the last piece read
         self.opened = time.monotonic()
+        self._pieces: deque[tuple[int, int, Future[bytes]]] = deque()
+        self._next, self._ahead, self._limit = 0, 0, size
+        self._lock = threading.Lock()
 
     def expect(self, low: int, high: int) -> None:
-        """Be told that what lies between two places will be read in order: it is fetched ahead."""
+        """Fetch ahead from `low` to `high`, which will be read in order."""
         with self._lock:
-            if self._goes_on(low):  # and so it will: what comes behind is fetched, too
+            if self._goes_on(low):  # probably beyond `high` too
                 self._limit = self.size
             else:
                 self._jump(low)
@@ -120,7 +111,7 @@ class Ranges:
                     raise EOFError("it ended early: it was changed meanwhile")
                 found.append(data[max(at - low, 0) : stop - low])
         except BaseException:
-            self.close()  # what failed is asked for anew
+            self.close()  # the next read requests it again
             raise
         return found[0] if len(found) == 1 else b"".join(found)
 
@@ -139,7 +130,7 @@ class Ranges:
         self._next, self._ahead, self._limit = at, 0, self.size
 
     def _fetch(self, stop: int) -> None:
-        """Ask for all up to `stop`, and for what is ahead when that makes whole pieces."""
+        """Request everything up to `stop`, and ahead of it whole pieces."""
         goal = max(stop, min(stop + self._ahead, self._limit))
         while self._next < stop or goal - self._next >= _PIECE or self._next < goal == self._limit:
             low, high = self._next, min(self._next + _PIECE, goal)
@@ -151,7 +142,7 @@ Opened = TypeVar("Opened", bound=Ranges)
 
 
 class Streams(Generic[Opened]):
-    """Files that are read on from where they were left, by several threads; pickles empty."""
+    """Open files, each to be read on from where it was left by any thread; pickles empty."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -161,7 +152,7 @@ class Streams(Generic[Opened]):
         return Streams, ()
 
     def take(self, open_: Callable[[], Opened], path: Readable, at: int) -> Opened:
-        """Return a file to read from a place on: one that was left there, else by `open_`."""
+        """Return a file to read from `at` on: one that was left there, or a new one."""
         with self._lock:
             for one in self._idle:
                 if one.path == path and 0 <= at - one.end <= _GAP:
@@ -173,7 +164,7 @@ class Streams(Generic[Opened]):
         return open_()
 
     def leave(self, stream: Opened) -> None:
-        """Keep a file for who reads on; those left longest ago are closed."""
+        """Keep a file for the next reader; those left longest ago are closed."""
         with self._lock:
             self._idle.append(stream)
             over = [self._idle.popleft() for _ in range(len(self._idle) - _MOST_IDLE)]
@@ -182,19 +173,11 @@ class Streams(Generic[Opened]):
 
 
 class RangeFile(io.RawIOBase):
-    """A file of a store as Python's own files are, to be read in any order.
-
-    `size`: Its bytes.
-
-    Attributes
-    ----------
-    trouble : Exception or None
-        Why it could not be read.
-    """
+    """A file of a store, of `size` bytes, as a Python file that is read in any order."""
 
     def __init__(self, path: Readable, size: int) -> None:
         self._ranges, self._at = Ranges(path, size), 0
-        self.trouble: Exception | None = None
+        self.trouble: Exception | None = None  # why it could not be read
 
     def readable(self) -> bool:
         return True
@@ -215,7 +198,7 @@ class RangeFile(io.RawIOBase):
         try:
             data = self._ranges.read(self._at, len(view))
         except Exception as error:
-            self.trouble = error  # some libraries raise another in its place
+            self.trouble = error  # some libraries raise a different one
             raise
         view[: len(data)] = data
         self._at += len(data)

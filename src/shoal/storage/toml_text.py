@@ -12,8 +12,8 @@ import tomli_w
 def toml_text(table: Mapping[str, Any]) -> str:
     """Return `table` as TOML: text, numbers, booleans, lists of them, and tables within.
 
-    None has no place in TOML: such keys are left out. Bytes of a file name that are not UTF-8
-    become their escape in words.
+    Keys with None, which TOML lacks, are left out. Bytes of file names that are not UTF-8 are
+    written as escapes.
 
     Examples
     --------
