@@ -127,7 +127,7 @@ def parse(words: list[str] | None) -> argparse.Namespace:
 
 
 def measure_all(asked: argparse.Namespace) -> int:
-    """Run the benchmarks one after the other; those whose data are not given are left out."""
+    """Run the benchmarks one after the other; those whose data is not given are left out."""
     context = Context.here()
     missed = False
     for name in asked.names or [name for name, one in BENCHMARKS.items() if not one.by_name]:

@@ -31,7 +31,7 @@ _EVERY, _MOST, _STEP = 60, 800, 1.06  # cuts: each K up to 60, then by steps up 
 
 
 def run(inputs: Inputs) -> Iterator[Measurement]:
-    """Measure the sets of each part; those whose data are not here are left out, and named."""
+    """Measure the sets of each part; those whose data is missing are left out, and named."""
     for one in labelled.SETS:
         if _asked(inputs, one.half):
             if one.available(inputs):
@@ -44,7 +44,7 @@ def run(inputs: Inputs) -> Iterator[Measurement]:
                 vectors = draw(np.random.default_rng(seed), inputs).astype(np.float32)
                 yield _structureless(name, vectors, seed, inputs.scratch)
             else:
-                print(f"{name}: left out, as its data are not here", file=sys.stderr)
+                print(f"{name}: left out, as its data is missing", file=sys.stderr)
 
 
 def _asked(inputs: Inputs, part: str) -> bool:

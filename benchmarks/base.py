@@ -13,7 +13,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Inputs:
-    """Where the data are that Shoal does not bring along, and a folder for runs.
+    """Where to find the data that does not come with Shoal, and a folder for runs.
 
     `tiles` is the folder that sets of tiles are kept in, `n` how many tiles are measured, and
     `only` which parts of a benchmark; all of them when empty.

@@ -33,7 +33,7 @@ _MAPS = 5
 
 
 def run(inputs: Inputs) -> Iterator[Measurement]:
-    """Measure the parts one after the other; those whose data are not there are left out."""
+    """Measure the parts one after the other; those whose data is missing are left out."""
     for name, part in PARTS.items():
         if not inputs.only or name in inputs.only:
             yield from part(inputs)

@@ -53,7 +53,7 @@ def fit_process(source: Path, scratch: Path, seed: int, *options: Any) -> Found:
 
 
 def warm(source: Path, scratch: Path, *options: Any) -> None:
-    """Fit once, so that everything is compiled and the data are in the disk's cache."""
+    """Fit once, so that everything is compiled and the data is in the disk's cache."""
     fit_process(source, scratch, 0, *options)
 
 

@@ -362,7 +362,7 @@ BENCHMARK = Benchmark(
     run,
     musts,
     about=f"""\
-The data are those of [`shoal make-tiles`](how-to.md#make-a-large-set-to-try-things-on):
+The data is that of [`shoal make-tiles`](how-to.md#make-a-large-set-to-try-things-on):
 handwritten digits on 60 kinds of paper, five of which have one row in 10,000. AMI is against the
 sources. Shoal gets no K; `primary` is the suggested layer, `finest` the last one that is not
 marked weak, `weakest` the last one listed, which may be (it is judged nowhere), and
