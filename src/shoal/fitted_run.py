@@ -15,7 +15,7 @@ from shoal.core.layers import Layer, Layers
 from shoal.core.tree import Tree
 from shoal.edits import Clustering, Curation
 from shoal.errors import InputError
-from shoal.labelling import Labelling, label_clusters, one_a_row
+from shoal.labelling import Labelling, label_clusters, labels_per_row
 from shoal.methods import DEFAULT, METHODS
 from shoal.model import Model
 from shoal.rows import Source, Taken
@@ -43,7 +43,7 @@ class FittedRun:
 
     def __init__(self, folder: RunFolder, source: Source | None = None) -> None:
         self._folder = folder
-        self._given = source
+        self._source = source
         self._result = Result(folder)
         self._result.check()
 
@@ -228,7 +228,7 @@ class FittedRun:
         true = np.asarray(given)
         if self._result.source_rows is not None and true.shape == (self.sample_of,):
             true = true[self._result.source_rows]
-        return one_a_row(true, self.n_rows, name)
+        return labels_per_row(true, self.n_rows, name)
 
     def label(
         self,
@@ -319,9 +319,9 @@ class FittedRun:
 
     @property
     def _rows(self) -> Source:
-        if self._given is None:
-            self._given = reopened(self._result)
-        return self._given
+        if self._source is None:
+            self._source = reopened(self._result)
+        return self._source
 
     @cached_property
     def changed(self) -> NDArray[np.bool_]:

@@ -90,8 +90,8 @@ def known_rows(truth: NDArray) -> NDArray[np.bool_]:
     return known
 
 
-def one_a_row(truth: ArrayLike, n_rows: int, name: str = "truth") -> NDArray:
-    """Return labels as an array, or raise where there is not one a row."""
+def labels_per_row(truth: ArrayLike, n_rows: int, name: str = "truth") -> NDArray:
+    """Return labels as an array, or raise unless there is one per row."""
     labels = np.asarray(truth)
     if labels.shape != (n_rows,):
         raise InputError(

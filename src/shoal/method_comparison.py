@@ -117,7 +117,7 @@ def compare_methods(
         if takes_k:
             given["k"] = k
         try:
-            with _Memory() as memory:
+            with _PeakMemory() as memory:
                 runs[name] = api.fit(source, folder / name, progress=bars, **given)
         except (InputError, WorkError) as error:
             if isinstance(error, StorageFullError) or len(names) == 1:
@@ -125,7 +125,7 @@ def compare_methods(
             records[name] = {"method": name, "declined": str(error)}
             bars.note(f"{name} is skipped: {error}")
             continue
-        records[name] = _record(runs[name], name, memory.most, truth)
+        records[name] = _record(runs[name], name, memory.peak, truth)
     if not runs:
         raise InputError(str(next(iter(records.values()))["declined"]))
     labels = {name: run.labels() for name, run in runs.items()}
@@ -186,19 +186,19 @@ def _share_stages(first: Path, other: Path) -> None:
     link_file(first / "run.toml", other / "run.toml")
 
 
-class _Memory:
+class _PeakMemory:
     def __init__(self) -> None:
-        self.most: int | None = resident()
+        self.peak: int | None = resident()
         self._done = threading.Event()
-        self._thread = threading.Thread(target=self._look, daemon=True)
+        self._thread = threading.Thread(target=self._sample, daemon=True)
 
-    def _look(self) -> None:
+    def _sample(self) -> None:
         while not self._done.wait(_EVERY):
             now = resident()
-            if now is not None and self.most is not None:
-                self.most = max(self.most, now)
+            if now is not None and self.peak is not None:
+                self.peak = max(self.peak, now)
 
-    def __enter__(self) -> _Memory:
+    def __enter__(self) -> _PeakMemory:
         self._thread.start()
         return self
 

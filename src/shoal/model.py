@@ -130,19 +130,21 @@ class Model:
         if isinstance(where, np.ndarray) and _is_one(where.shape, kind, shape):
             where = where[None]
         size = (shape[0], shape[1]) if kind == "images" else None
-        as_: Kind | None = None
-        given = None
-        if isinstance(where, np.ndarray) and kind == "images":
-            as_ = "images"
-            if where.ndim == 2 and where.shape[1] == int(np.prod(shape)):
-                given = shape
+        is_array = isinstance(where, np.ndarray)
+        as_: Kind | None = "images" if is_array and kind == "images" else None
+        flat = as_ is not None and where.ndim == 2 and where.shape[1] == math.prod(shape)
         fitted = self.result.vector_columns
         pages: Pages = self.result.summary.get("pages") or "auto"
         source: Source = open_source(
-            where, as_=as_, shape=given, image_size=size, fitted=fitted, pages=pages
+            where,
+            as_=as_,
+            shape=shape if flat else None,
+            image_size=size,
+            fitted=fitted,
+            pages=pages,
         )
-        holds_both = not isinstance(where, np.ndarray)  # as some files and tables do
-        if kind == "vectors" and source.kind == "images" and holds_both:
+        # Some files and tables hold both.
+        if kind == "vectors" and source.kind == "images" and not is_array:
             with suppress(InputError):
                 source = open_source(where, as_="vectors", fitted=fitted)
         stored = tuple(self.result.summary.get("row_shape") or ())

@@ -65,22 +65,18 @@ class RichProgress:
         )
         self._lock = Lock()
         self._task: TaskID | None = None
-        self._name, self._unit = "", ""
-        self._total: int | None = None
-        self._done = 0
-        self._began = 0.0
+        self._name = self._unit = ""
+        self._done, self._began = 0, 0.0
 
     def stage(self, name: str, total: int | None = None, unit: str = "rows") -> None:
-        """Start a stage of `total` units (None: unknown), which ends the previous one."""
         with self._lock:
             self._end()
-            self._name, self._total, self._unit = name, total, unit
+            self._name, self._unit = name, unit
             self._done, self._began = 0, time.monotonic()
             self._bars.start()
             self._task = self._bars.add_task(escape(name), total=total, unit=unit)
 
     def advance(self, n: int = 1) -> None:
-        """Count `n` more finished units of this stage."""
         with self._lock:
             if self._task is not None:
                 self._done += n
@@ -91,7 +87,6 @@ class RichProgress:
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def finish(self) -> None:
-        """End the last stage, and keep its line on the screen."""
         with self._lock:
             self._end()
             self._bars.stop()
@@ -127,7 +122,7 @@ class RichProgress:
 class NotebookProgress:
     """A progress bar in a notebook cell, with messages above it.
 
-    `show`: Shows HTML in the place of what it showed before; by default in the cell that is run.
+    `show` displays HTML in place of the previous; by default in the current cell.
     """
 
     # A bar that moves a few times a second looks smooth; each step is a message to the browser.
@@ -137,10 +132,9 @@ class NotebookProgress:
         self._show = show or _cell_display()
         self._lock = Lock()
         self._lines: list[str] = []
-        self._name, self._unit = "", ""
+        self._name = self._unit = ""
         self._total: int | None = None
-        self._done = 0
-        self._began = self._next = 0.0
+        self._done, self._began, self._next = 0, 0.0, 0.0
 
     def stage(self, name: str, total: int | None = None, unit: str = "rows") -> None:
         with self._lock:
@@ -192,7 +186,7 @@ def default_progress() -> Progress:
 
 def _cell_display() -> Callable[[str], None]:
     """Return a function that displays HTML in place in the current cell."""
-    shown = import_module("IPython.display")  # which is there in a notebook, and has no types
+    shown = import_module("IPython.display")  # available in a notebook, without types
     handle = shown.display(shown.HTML(""), display_id=True)
     return lambda text: handle.update(shown.HTML(text))
 

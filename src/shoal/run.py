@@ -73,7 +73,7 @@ class Run(FittedRun):
         """
         import pyarrow as pa
 
-        made = import_module("shoal.explore.coordinates")  # which is made of runs
+        made = import_module("shoal.explore.coordinates")  # which imports runs
         if new is None:
             tables = list(made.map_tables(self))
         else:
@@ -303,7 +303,7 @@ class Run(FittedRun):
 
         progress = progress or default_progress()
         progress.stage("export", self.n_rows, "rows")
-        made = import_module("shoal.explore.coordinates")  # which is made of runs
+        made = import_module("shoal.explore.coordinates")  # which imports runs
         found = export(
             self,
             as_place(to),
@@ -356,7 +356,7 @@ class Run(FittedRun):
         """
         tab = not in_notebook() if tab is None else tab
         if self._page is None or not self._page.running:
-            make = import_module("shoal.explore.page").ServedPage  # which is made of runs
+            make = import_module("shoal.explore.page").ServedPage  # which imports runs
             more = None if metadata is None else Path(metadata)
             self._page = make(
                 self, inline=not tab, height=height, port=port, read_only=read_only, metadata=more

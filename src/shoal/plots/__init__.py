@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from shoal.core.checked import check_word
 from shoal.fitted_run import FittedRun
 from shoal.keywords import CutKeywords, spelled_out
-from shoal.labelling import check_names, comparable_rows, one_a_row
+from shoal.labelling import check_names, comparable_rows, labels_per_row
 from shoal.plots import cluster_images, measures, plane, tables, tree
 from shoal.plots.canvas import FORMS, check_form, save
 from shoal.plots.scene import Scene
@@ -163,7 +163,7 @@ class Plots:
             Class names, if classes are integers from 0.
         """
         scene = self._scene(cut)
-        given = one_a_row(truth, scene.result.n_rows)
+        given = labels_per_row(truth, scene.result.n_rows)
         check_names(given, names)
         if names is not None:
             return measures.confusion(scene, ax, given.astype(np.int64), names)

@@ -23,10 +23,14 @@ from shoal.storage.places import is_remote
 _FOLDER = os.O_DIRECTORY | os.O_CLOEXEC | getattr(os, "O_PATH", os.O_RDONLY)
 # Linux reports a link by ELOOP; FreeBSD and NetBSD use other numbers.
 _OF_LINKS = frozenset({errno.ELOOP, errno.EMLINK, errno.ENOTDIR, getattr(errno, "EFTYPE", -1)})
-_PART = re.compile(r"(?:part-\d{5,}|whole)\.(?:npy|parquet|json)")
+PART = re.compile(r"(?:part-(?P<number>\d{5,})|whole)\.(?:npy|parquet|json)")
+"""Names of the parts of a stage."""
+KIND = r"[a-z][a-z0-9_]*"
+"""Pattern of the names of folders of parts."""
 NOTES = "_beam"
 """Folder of a run in which workers note their errors."""
-_OF_A_STAGE = frozenset({"_begun.json", "_done.json"})
+BEGUN, DONE = "_begun.json", "_done.json"
+"""The other files of a stage: the fingerprint of its parts, and its receipt."""
 
 
 def depth_of(path: Path) -> int:
@@ -37,9 +41,9 @@ def depth_of(path: Path) -> int:
     >>> depth_of(Path("labels.npy"))
     0
     """
-    if _PART.fullmatch(path.name):
+    if PART.fullmatch(path.name):
         return 3
-    return 2 if path.name in _OF_A_STAGE or path.parent.name == NOTES else 0
+    return 2 if path.name in (BEGUN, DONE) or path.parent.name == NOTES else 0
 
 
 def open_file(

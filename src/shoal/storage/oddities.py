@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from shoal.storage.nofollow import NOTES
+from shoal.storage.nofollow import BEGUN, DONE, KIND, NOTES, PART
 from shoal.storage.parts import TEMPORARY
 from shoal.storage.places import is_remote
 
@@ -30,8 +30,8 @@ class _Level:
     linked: bool = False  # runs that rows were added to share their parts (hard links)
 
 
-_PARTS = _Level(r"(part-\d{5,}|whole)\.(npy|parquet|json)", linked=True)
-_STAGE = _Level(r"_begun\.json|_done\.json", ((r"[a-z][a-z0-9_]*", _PARTS),))
+_PARTS = _Level(PART.pattern, linked=True)
+_STAGE = _Level(re.escape(BEGUN) + "|" + re.escape(DONE), ((KIND, _PARTS),))
 _STAGES = (
     "index|features|project|summarise|tree|assign|drift|places|leaves|map"
     "|(predict|eval)-[0-9a-f]{16}"

@@ -14,16 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from shoal.errors import RunError
-from shoal.storage.nofollow import delete_file, link_error, open_file
+from shoal.storage.nofollow import BEGUN, DONE, KIND, PART, delete_file, link_error, open_file
 from shoal.storage.parts import TEMPORARY, unwritable, write_json
 from shoal.storage.places import is_remote
 from shoal.storage.reading import damage_errors, read_json
 
-_BEGUN = "_begun.json"
-_DONE = "_done.json"
-_WORD = r"[a-z][a-z0-9_]*"
-_PART = re.compile(r"(?:part-(?P<number>\d{5,})|whole)\.(?:npy|parquet|json)")
-_NAME = re.compile(rf"{_WORD}/(?:part-\d{{5,}}|whole)\.(?:npy|parquet|json)")
+_NAME = re.compile(rf"{KIND}/{PART.pattern}")
 _FIELDS = {"fingerprint": str, "counts": dict, "seconds": float | int, "peak_memory": int}
 _CHUNK = 1 << 20
 _CHECKED = 64 << 20  # bytes: read in less than a tenth of a second
@@ -82,7 +78,7 @@ class StageFolder:
                 raise link_error(one)
         if not folder.is_dir():
             return []
-        matches = ((_PART.fullmatch(path.name), path) for path in folder.iterdir())
+        matches = ((PART.fullmatch(path.name), path) for path in folder.iterdir())
         return [
             (int(match["number"]), path) for match, path in matches if match and match["number"]
         ]
@@ -100,11 +96,11 @@ class StageFolder:
             self._delete_temporary()
             if self._begun_fingerprint() != fingerprint:
                 self.delete()
-            elif (self.path / _DONE).exists() and not self.is_done(fingerprint):
+            elif (self.path / DONE).exists() and not self.is_done(fingerprint):
                 self._delete_mismatched()
         except OSError as error:
             raise unwritable(self.path, 0, error) from error
-        write_json(self.path / _BEGUN, {"fingerprint": fingerprint})
+        write_json(self.path / BEGUN, {"fingerprint": fingerprint})
 
     def finish(
         self,
@@ -125,7 +121,7 @@ class StageFolder:
             same = linked is not None and name in known and _is_same(path, linked.path / name)
             parts[name] = known[name] if same else _size_and_crc(path)
         receipt = Receipt(fingerprint, dict(counts), round(seconds, 3), peak_memory, parts)
-        write_json(self.path / _DONE, asdict(receipt))
+        write_json(self.path / DONE, asdict(receipt))
 
     def is_done(self, fingerprint: str | None = None) -> bool:
         """Return whether the stage is done: receipt of this fingerprint, every part at its size.
@@ -179,7 +175,7 @@ class StageFolder:
         )
 
     def read_receipt(self) -> Receipt:
-        path = self.path / _DONE
+        path = self.path / DONE
         if not (path.exists() or path.is_symlink()):
             raise RunError(f"{self.path} is not finished: run shoal fit again, it continues")
         with damage_errors(path):
@@ -201,7 +197,7 @@ class StageFolder:
 
     def delete(self) -> None:
         """Delete the receipt, every part and empty folders; files that Shoal did not write stay."""
-        for path in (self.path / _DONE, *self._files(), self.path / _BEGUN):
+        for path in (self.path / DONE, *self._files(), self.path / BEGUN):
             delete_file(path)
         if not is_remote(self.path):
             with suppress(OSError):  # there are files that Shoal did not write
@@ -217,7 +213,7 @@ class StageFolder:
             expected = listed.get(self._relative(path))
             if expected is None or size != expected[0] or _size_and_crc(path) != expected:
                 delete_file(path)
-        delete_file(self.path / _DONE)
+        delete_file(self.path / DONE)
 
     def _delete_temporary(self) -> None:
         for depth, folder in ((2, self.path), *((3, kind) for kind in self._kinds())):
@@ -228,7 +224,7 @@ class StageFolder:
     def _begun_fingerprint(self) -> str | None:
         """Read the fingerprint of the parts, stored when they were begun."""
         try:
-            begun = read_json(self.path / _BEGUN)
+            begun = read_json(self.path / BEGUN)
         except RunError:
             return None
         return begun.get("fingerprint") if isinstance(begun, dict) else None
@@ -241,13 +237,13 @@ class StageFolder:
         return sorted(
             path
             for path in self.path.iterdir()
-            if path.is_dir() and not path.is_symlink() and re.fullmatch(_WORD, path.name)
+            if path.is_dir() and not path.is_symlink() and re.fullmatch(KIND, path.name)
         )
 
     def _files(self) -> dict[Path, int]:
         """Return the parts with their sizes in bytes."""
         paths = (path for kind in self._kinds() for path in sorted(kind.iterdir()))
-        parts = ((path, _size(path)) for path in paths if _PART.fullmatch(path.name))
+        parts = ((path, _size(path)) for path in paths if PART.fullmatch(path.name))
         return {path: size for path, size in parts if size is not None}
 
     def _relative(self, path: Path) -> str:
