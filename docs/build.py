@@ -34,7 +34,7 @@ def commands(group: object, before: str = "shoal") -> str:
         options = [p for p in command.params if p.param_type_name == "option"]
         usage = " ".join([name, *(a.metavar for a in arguments), "[OPTIONS]"])
         lines = [f"### {name}", "", f"`{usage}`", "", inspect.cleandoc(command.help or "")]
-        rows = [(f"`{a.metavar}`", a.help) for a in arguments]
+        rows = [(f"`{a.metavar}`".replace("|", "\\|"), a.help) for a in arguments]
         rows += [(f"`{_spelled(o)}`", o.help) for o in options if "--help" not in o.opts]
         if rows:
             lines += [

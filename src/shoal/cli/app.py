@@ -102,7 +102,7 @@ def _say(sentence: str) -> None:
 
 app = typer.Typer(
     cls=Commands,
-    help="Find the groups in an image collection without knowing how many there are.",
+    help="Cluster image collections of any size, and find the number of clusters.",
     epilog="To start: shoal demo, or shoal fit FOLDER",
     context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode=None,

@@ -31,8 +31,8 @@ _MOST = 1000  # numbers of clusters that are tried
 @with_settings(*_SETTINGS)
 def choose_k(
     source: str = argument("SOURCE", "Any source that shoal fit takes, or a run."),
-    method: str = option("--method NAME", "A method that takes K.", "kmeans", show_default=True),
-    numbers: str = option("--range LOW:HIGH", "Values of K to try.", "2:30", show_default=True),
+    method: str = option("--method NAME", "A method that takes K. [default: kmeans]", "kmeans"),
+    numbers: str = option("--range LOW:HIGH", "Values of K to try. [default: 2:30]", "2:30"),
     references: int | None = option(
         "--references N",
         "Number of reference data sets for the gap statistic. [default: 10 for k-means and "

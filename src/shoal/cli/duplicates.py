@@ -37,11 +37,11 @@ def duplicates(
     ),
     mirrored: bool = option("--mirrored", "Also find mirrored copies.", False),
     remove_to: Path | None = option(
-        "--remove-to FOLDER",
+        "--remove-to DIR",
         "Move copies to this folder, and keep one image of each group in place.",
     ),
     keep_one: Path | None = option(
-        "--keep-one FOLDER", "Write the collection without copies to this folder."
+        "--keep-one DIR", "Write the collection without copies to this folder."
     ),
     undo: bool = option("--undo", "Undo the --remove-to or --keep-one that wrote SOURCE.", False),
     force: opt.ForceOption = False,

@@ -49,9 +49,8 @@ def export(
     raw: RawOption = False,
     mode: str = option(
         "--mode copy|symlink|hardlink",
-        "For folders: copy files, or link to them.",
+        "For folders: copy files, or link to them. [default: copy]",
         "copy",
-        show_default=True,
     ),
     undo: bool = option("--undo", "For folders: remove an earlier export.", False),
     changed: bool = option(

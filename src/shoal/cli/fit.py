@@ -51,7 +51,7 @@ def fit(
     json: opt.JsonOption = False,
     **given: Any,
 ) -> None:
-    """Find the groups in a collection of images or vectors.
+    """Cluster a collection of images or vectors, or the rows of a table.
 
     An interrupted fit resumes when the command is run again. After a change of settings only the
     stages that depend on them run again; a finished fit is not repeated.

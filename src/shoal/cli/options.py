@@ -24,9 +24,7 @@ def place(text: str) -> Path:
     return as_place(text)
 
 
-def option(
-    words: str, help: str, default: Any = None, *, show_default: bool = False, **more: Any
-) -> Any:
+def option(words: str, help: str, default: Any = None, **more: Any) -> Any:
     """Return a typer option from its names and what stands for its value: ``--out -o FILE``.
 
     It is the default of a parameter, required where `default` is ``...``, as it has to be in
@@ -34,9 +32,7 @@ def option(
     """
     names = [word for word in words.split() if word.startswith("-")]
     metavar = " ".join(word for word in words.split() if word not in names) or None
-    return typer.Option(
-        default, *names, metavar=metavar, help=help, show_default=show_default, **more
-    )
+    return typer.Option(default, *names, metavar=metavar, help=help, show_default=False, **more)
 
 
 def argument(metavar: str, help: str, default: Any = ..., **more: Any) -> Any:

@@ -25,7 +25,9 @@ def palette(
         "An image file, or a collection as for shoal fit, whose images share one palette.",
     ),
     out: Path | None = option(
-        "--out -o OUT", "Output file (.png or .gif), or a folder for several images.", parser=place
+        "--out -o FILE|DIR",
+        "Output file (.png or .gif), or a folder for several images.",
+        parser=place,
     ),
     colors: str = option(
         "--colors --colours K|auto",
@@ -68,7 +70,7 @@ def palette(
     written = swatches or []
     extension = _extension(as_, out)
     if out is None and not written:
-        raise InputError("nothing to write: give -o OUT, --swatches FILE, or both")
+        raise InputError("nothing to write: give -o FILE, --swatches FILE, or both")
     for path in written:
         check_swatches(path)
         refuse_existing(path, force)

@@ -38,7 +38,7 @@ def predict(
     source: str = argument("SOURCE", "New images or vectors."),
     out: Path | None = option(
         "--out -o FILE",
-        "Output file (.parquet, .csv or .npy); without it, a small number of rows is printed.",
+        "Output file (.parquet, .csv or .npy); without it, up to 1,000 rows are printed.",
         parser=place,
     ),
     raw: opt.RawOption = False,

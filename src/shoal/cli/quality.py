@@ -24,9 +24,9 @@ def quality(
     json: opt.JsonOption = False,
     **given: Any,
 ) -> None:
-    """Flag images with a defect, drawings and text.
+    """Flag defective images, drawings and text.
 
-    A defect: blank, blurred, dark, bright, empty or oddly shaped.
+    Defective images are blank, blurred, dark, bright, empty or oddly shaped.
     """
     from shoal.export.tables import write_labels
     from shoal.quality import quality_tables

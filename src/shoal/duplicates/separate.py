@@ -38,7 +38,7 @@ def remove_copies(found: Duplicates, folder: Path) -> Separated:
         if path is None:
             raise InputError(
                 f"row {line['row']} is part of a larger file and cannot be moved: write a "
-                "collection without copies with --keep-one FOLDER"
+                "collection without copies with --keep-one DIR"
             )
         files.append((path.absolute(), Path(line["name"] or path.name)))
     return _carry_out(folder, "move", files)
