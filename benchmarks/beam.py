@@ -12,7 +12,7 @@ from pathlib import Path
 from benchmarks.base import Benchmark, Inputs, Measurement, Must, Row, at_most, of_case
 from benchmarks.measure import measure
 from benchmarks.tiles import Place
-from shoal.stages.base import quarantined
+from shoal.stages.fit_stages import quarantined
 from shoal.storage import RunFolder
 
 _STAGES = ("index", "features", "project", "summarise", "tree", "assign")

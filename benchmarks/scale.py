@@ -18,7 +18,7 @@ import numpy as np
 
 from benchmarks.rows import RESULTS
 from shoal.core.representatives import SAMPLE_PER_CODE
-from shoal.stages.base import Shards
+from shoal.stages.shards import Shards
 
 _COMPONENTS, _CODES = 64, 32_768
 _JITTER = 0.1

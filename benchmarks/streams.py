@@ -93,7 +93,7 @@ def _centres(run: Path) -> NDArray[np.float64]:
 
 def blocks(run: Path, rows: int) -> Iterator[NDArray[np.float32]]:
     """Return the projected rows of a run in order, at most so many at a time."""
-    from shoal.stages.base import read_vectors
+    from shoal.stages.vectors import read_vectors
     from shoal.storage import RunFolder
 
     folder = RunFolder.open(run).stage("project")

@@ -13,7 +13,7 @@ from tests.test_pipeline import Interrupting, Noting, contents, differing
 
 import shoal
 from shoal.errors import InputError, RunError, SettingError
-from shoal.stages import base
+from shoal.stages import shards
 from shoal.stages.result import Result
 
 CENTRES = np.eye(6, 8)[:5] * 30
@@ -33,7 +33,7 @@ OLD, SAME, OTHER = blobs(OLD_OF, 0), blobs(SAME_OF, 1), blobs(OTHER_OF, 2)
 
 @pytest.fixture(autouse=True)
 def small_shards(monkeypatch):
-    monkeypatch.setattr(base, "_SHARD_ROWS", 64)
+    monkeypatch.setattr(shards, "_SHARD_ROWS", 64)
 
 
 @pytest.fixture(params=[None, 120], ids=["every row", "120 representatives"])

@@ -35,13 +35,13 @@ class Elsewhere:
 
 @pytest.fixture(autouse=True)
 def small_parts(monkeypatch):
-    monkeypatch.setattr("shoal.stages.base._SHARD_ROWS", 120)
+    monkeypatch.setattr("shoal.stages.shards._SHARD_ROWS", 120)
 
 
 @pytest.fixture(scope="module", params=[None, 400], ids=["every row", "400 representatives"])
 def fitted(request, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("shoal.stages.base._SHARD_ROWS", 120)
+        patch.setattr("shoal.stages.shards._SHARD_ROWS", 120)
         np.save(path := tmp_path_factory.mktemp("passes") / "old.npy", IMAGES[:1400])
         return shoal.fit(path, path.with_name("run"), representatives=request.param).path
 

@@ -8,12 +8,15 @@ from tests.killing import completed, killed_at
 import shoal
 from shoal import pipeline
 from shoal.errors import InputError, RunError, SettingError
-from shoal.memory_forecast import Need
-from shoal.pipeline import STAGES, run_pipeline
+from shoal.pipeline import run_pipeline
 from shoal.rows import open_source
 from shoal.settings import fit_settings
-from shoal.stages import base
+from shoal.stages import shards
+from shoal.stages.fit_stages import stages_of
 from shoal.stages.result import Result
+from shoal.stages.workload import Need
+
+STAGES = stages_of(grows=False)
 
 DRAW = np.random.default_rng(0)
 IMAGES = DRAW.integers(0, 60, (240, 8, 8), np.uint8)
@@ -24,8 +27,8 @@ IMAGES[7] = IMAGES[100]
 FIT = """
 import sys
 import numpy as np
-from shoal.stages import base
-base._SHARD_ROWS = 20
+from shoal.stages import shards
+shards._SHARD_ROWS = 20
 from shoal.pipeline import run_pipeline
 from shoal.settings import fit_settings
 from shoal.rows import open_source
@@ -86,7 +89,7 @@ def fit(path, data=IMAGES, progress=None, **settings):
 
 @pytest.fixture
 def small_shards(monkeypatch):
-    monkeypatch.setattr(base, "_SHARD_ROWS", 20)
+    monkeypatch.setattr(shards, "_SHARD_ROWS", 20)
 
 
 @pytest.mark.usefixtures("small_shards")
@@ -298,8 +301,8 @@ def test_a_run_of_a_newer_version_is_refused(tmp_path):
 
 
 def test_every_stage_reads_only_stages_before_it():
-    for number, stage in enumerate(pipeline.STAGES):
-        assert set(stage.needs) <= {earlier.name for earlier in pipeline.STAGES[:number]}
+    for number, stage in enumerate(STAGES):
+        assert set(stage.inputs) <= {earlier.name for earlier in STAGES[:number]}
 
 
 @pytest.mark.parametrize(
@@ -314,17 +317,17 @@ def test_every_stage_reads_only_stages_before_it():
     ],
 )
 def test_workers_are_split_in_as_many_processes_as_the_memory_has_room_for(memory, workers, split):
-    needs = [Need("summarise", 100 << 20, 50 << 20, 0, once=300 << 20)]
+    needs = [Need(100 << 20, 50 << 20, 0, once=300 << 20)]
     assert pipeline.split_workers(needs, memory << 20, workers) == split
 
 
 def test_what_runs_beside_the_processes_is_counted_once():
-    needs = [Need("summarise", 100 << 20, 50 << 20, 0, once=300 << 20)]
+    needs = [Need(100 << 20, 50 << 20, 0, once=300 << 20)]
     assert pipeline.split_workers(needs, 1960 << 20, 2, 640 << 20) == (2, 1)
     assert pipeline.split_workers(needs, 1959 << 20, 2, 640 << 20) == (1, 2)
 
 
 def test_memory_for_the_launcher_alone_is_not_enough_for_processes():
-    needs = [Need("summarise", 100 << 20, 50 << 20, 0, once=300 << 20)]
+    needs = [Need(100 << 20, 50 << 20, 0, once=300 << 20)]
     with pytest.raises(SettingError, match=r"about 930 MiB, .* give --memory 1GiB, or"):
         pipeline.split_workers(needs, 929 << 20, 2)

@@ -13,7 +13,7 @@ from PIL import Image
 
 import shoal
 from shoal.errors import InputError, SettingError, StorageFullError
-from shoal.planning import OF_ENGINES, check_disk, for_method, make_plan
+from shoal.planning import ENGINE_LIBRARIES, check_disk, limit_representatives, make_plan
 from shoal.progress import Silent
 from shoal.rows import open_source
 from shoal.rows.memory_budget import LIBRARIES
@@ -55,16 +55,16 @@ def test_more_representatives_than_memory_are_refused():
         make_plan(rows, fit_settings(memory="1GiB", representatives=2_000_000))
 
 
-@pytest.mark.parametrize("engine", OF_ENGINES)
+@pytest.mark.parametrize("engine", ENGINE_LIBRARIES)
 def test_an_engine_counts_in_every_process_and_changes_no_rows(engine):
     one, other = (
         make_plan(tiles(2_000_000), fit_settings(engine=name)) for name in ("local", engine)
     )
-    for mine, its in zip(one.needs, other.needs, strict=True):
-        assert its.memory(1) - mine.memory(1) == OF_ENGINES[engine]
+    for mine, its in zip(one.needs.values(), other.needs.values(), strict=True):
+        assert its.memory(1) - mine.memory(1) == ENGINE_LIBRARIES[engine]
     assert one.representatives == other.representatives
     tight = make_plan(tiles(2_000_000), fit_settings(memory="700MiB"))
-    assert tight.memory > (700 << 20) - OF_ENGINES[engine]
+    assert tight.memory > (700 << 20) - ENGINE_LIBRARIES[engine]
     with pytest.raises(SettingError, match=r"needs about .* MiB, but memory is 700 MiB: give"):
         make_plan(tiles(2_000_000), fit_settings(memory="700MiB", engine=engine))
 
@@ -109,7 +109,7 @@ def test_memory_does_not_grow_with_the_rows():
     assert some.memory < 1.25 * few.memory  # where rows are coded as they are projected
 
 
-def test_of_very_many_rows_a_few_bytes_are_kept_but_for_methods_with_a_rule():
+def test_of_very_many_rows_a_few_bytes_are_kept_but_limit_representativess_with_a_rule():
     n = 48_000_000
     shoal, kmeans = (make_plan(tiles(n), fit_settings(method=name)) for name in ("shoal", "kmeans"))
     assert shoal.disk < 2**30
@@ -162,8 +162,8 @@ def test_rows_that_no_memory_so_small_can_hold_are_refused_with_what_would_do():
 
 
 def test_fewer_representatives_for_want_of_memory_are_said_and_kept(monkeypatch, tmp_path):
-    monkeypatch.setattr("shoal.planning._LEAST", 20)
-    monkeypatch.setattr("shoal.memory_forecast.GRAPH_BYTES", 10 << 20)
+    monkeypatch.setattr("shoal.planning._FEWEST_REPRESENTATIVES", 20)
+    monkeypatch.setattr("shoal.stages.tree.GRAPH_BYTES", 10 << 20)
     said = Noting()
     run = shoal.fit(IMAGES, tmp_path / "run", memory="1GiB", progress=said)
     assert 20 <= len(run.representatives) <= 60
@@ -226,18 +226,21 @@ def test_all_processes_stay_within_the_memory_and_the_disk_that_were_said(
 
 def test_methods_get_no_more_representatives_than_usual():
     birch = fit_settings(method="birch")  # which takes 100,000 rows
-    assert for_method(birch, 1_000_000) == (birch, "")
-    assert for_method(birch, 90_000) == (birch, "")
-    fewer, remark = for_method(fit_settings(method="optics"), 1_000_000)
+    assert limit_representatives(birch, 1_000_000) == (birch, "")
+    assert limit_representatives(birch, 90_000) == (birch, "")
+    fewer, remark = limit_representatives(fit_settings(method="optics"), 1_000_000)
     assert fewer.representatives == 10_000
     assert "10,000 representatives stand for the 1,000,000" in remark
 
 
 def test_passes_over_all_rows_start_from_few_representatives():
-    fewer, remark = for_method(fit_settings(method="kmeans", k=100, passes=2), 1_000_000)
+    fewer, remark = limit_representatives(fit_settings(method="kmeans", k=100, passes=2), 1_000_000)
     assert fewer.representatives == 3_200
     assert "The 2 passes over all 1,000,000 rows start from" in remark
-    assert for_method(fit_settings(method="kmeans", passes=1), 200_000)[0].representatives == 2_048
+    assert (
+        limit_representatives(fit_settings(method="kmeans", passes=1), 200_000)[0].representatives
+        == 2_048
+    )
 
 
 @pytest.mark.parametrize(
@@ -252,13 +255,13 @@ def test_passes_over_all_rows_start_from_few_representatives():
 )
 def test_other_fits_keep_their_representatives(n_rows, given):
     settings = fit_settings(**given)
-    assert for_method(settings, n_rows) == (settings, "")
+    assert limit_representatives(settings, n_rows) == (settings, "")
 
 
 def test_pairs_of_a_method_are_counted_and_leave_room_for_the_rest():
     rows = open_source(np.broadcast_to(np.float32(0), (200_000, 8)))
     for memory in ("512MiB", "700MiB", "4GiB"):
         settings = fit_settings(method="agglomerative", memory=memory)
-        fewer, _ = for_method(settings, rows.n_rows)
-        tree = next(need for need in make_plan(rows, fewer).needs if need.stage == "tree")
+        fewer, _ = limit_representatives(settings, rows.n_rows)
+        tree = make_plan(rows, fewer).needs["tree"]
         assert 8 * fewer.representatives**2 < tree.memory(1) <= settings.memory

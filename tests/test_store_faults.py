@@ -27,7 +27,7 @@ ASKED = {"representatives": 150}
 def server():
     """An S3 server; shards are small."""
     with s3_server() as patch:
-        patch.setattr("shoal.stages.base._SHARD_ROWS", 150)
+        patch.setattr("shoal.stages.shards._SHARD_ROWS", 150)
         patch.setattr(places, "WAITS", (0.0,))
         patch.setattr("s3fs.S3FileSystem.retries", 1)
         patch.setenv("AWS_MAX_ATTEMPTS", "1")

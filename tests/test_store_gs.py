@@ -37,7 +37,7 @@ def bucket():
         patch.setenv("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")  # before gcsfs is loaded
         patch.setitem(fsspec.config.conf, "gs", {"token": "anon"})
         patch.setitem(fsspec.config.conf, "gcs", {"token": "anon"})
-        patch.setattr("shoal.stages.base._SHARD_ROWS", 300)
+        patch.setattr("shoal.stages.shards._SHARD_ROWS", 300)
         store = fsspec.filesystem("gs", use_listings_cache=False)
         images = (load_digits().images[:700] * 15).astype(np.uint8)
         for number, part in enumerate(np.array_split(images, 2)):

@@ -30,7 +30,7 @@ TRUTH = load_digits().target[:N]
 def bucket():
     """An S3 server; shards are small, so that each source has some."""
     with s3_server() as patch:
-        patch.setattr("shoal.stages.base._SHARD_ROWS", 100)
+        patch.setattr("shoal.stages.shards._SHARD_ROWS", 100)
         yield "s3://shoal"
 
 

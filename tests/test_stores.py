@@ -25,7 +25,7 @@ IMAGES = (load_digits().images[:600] * 15).astype(np.uint8)
 def bucket():
     """An S3 server with digits in it; shards are small."""
     with s3_server() as patch:
-        patch.setattr("shoal.stages.base._SHARD_ROWS", 150)
+        patch.setattr("shoal.stages.shards._SHARD_ROWS", 150)
         store = fsspec.filesystem("s3", use_listings_cache=False)
         for number, part in enumerate(np.array_split(IMAGES, 3)):
             with store.open(f"shoal/digits/{number}.npy", "wb") as file:

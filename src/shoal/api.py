@@ -128,12 +128,12 @@ def plan(
         seconds = time_forecast.seconds(found, time_forecast.calibrate(found))
     stages = [
         {
-            "stage": need.stage,
-            "seconds": seconds[need.stage],
+            "stage": name,
+            "seconds": seconds[name],
             "memory_bytes": need.memory(found.workers),
             "disk_bytes": need.disk,
         }
-        for need in found.needs
+        for name, need in found.needs.items()
     ]
     return {
         "source": rows.description,

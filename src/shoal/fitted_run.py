@@ -22,7 +22,7 @@ from shoal.rows import Source, Taken
 from shoal.rows.pictures import pictures_of
 from shoal.run_info import describe_run
 from shoal.run_source import reopened
-from shoal.stages.base import quarantined
+from shoal.stages.fit_stages import check_run, quarantined, verify_run
 from shoal.stages.growth.drift import Drift, read_drift
 from shoal.stages.method_result import Found
 from shoal.stages.result import Representatives, Result
@@ -45,7 +45,7 @@ class FittedRun:
         self._folder = folder
         self._source = source
         self._result = Result(folder)
-        self._result.check()
+        check_run(self._result)
 
     @property
     def path(self) -> Path:
@@ -100,7 +100,7 @@ class FittedRun:
         RunError
             With the file, and what to do.
         """
-        self._result.verify()
+        verify_run(self._result)
 
     def clustering(
         self, layer: int | None = None, k: int | None = None, raw: bool = False

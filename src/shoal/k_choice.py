@@ -11,7 +11,8 @@ from shoal.errors import SettingError
 from shoal.methods import DEFAULT, METHODS, method_name, parse_assignments
 from shoal.methods.k_choice import KChoice, evaluate_ks
 from shoal.progress import Progress, Silent
-from shoal.stages.method_result import Found, frame_for, read_projection
+from shoal.stages.encoding import read_projection
+from shoal.stages.method_result import Found, frame_for
 from shoal.stages.result import Result
 from shoal.storage import RunFolder, as_place
 

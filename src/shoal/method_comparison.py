@@ -20,8 +20,8 @@ from shoal.errors import InputError, SettingError, StorageFullError, WorkError
 from shoal.export.methods_page import MethodsPage, write_methods_page
 from shoal.methods import DEFAULT, METHODS, method_name, parse_assignments
 from shoal.methods.scores import silhouette
-from shoal.pipeline import STAGES
 from shoal.progress import Progress, Silent
+from shoal.stages.fit_stages import STAGES
 from shoal.stages.method_result import Found
 from shoal.stages.result import Result
 from shoal.storage import RunFolder, as_place, is_remote, link_file

@@ -27,11 +27,11 @@ from shoal.rows.arrays.scale import vectors_remark
 from shoal.rows.images.tiff_pictures import Pages
 from shoal.rows.tables.mixed import Notes
 from shoal.settings import SETTINGS, available_cores
-from shoal.stages.base import Shards
 from shoal.stages.encoding import project_rows
 from shoal.stages.fitted import Fitted
 from shoal.stages.method_result import Found
 from shoal.stages.result import Result
+from shoal.stages.shards import Shards
 from shoal.storage import RunFolder
 
 _VOTERS = 10

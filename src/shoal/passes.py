@@ -21,10 +21,10 @@ from shoal.model import Cut, Model, PredictKeywords, prediction_blocks
 from shoal.prediction import Prediction
 from shoal.progress import Progress
 from shoal.rows import Source
-from shoal.rows.memory_budget import share
+from shoal.rows.memory_budget import set_memory_budget
 from shoal.rows.tables.mixed import Notes
 from shoal.settings import SETTINGS, available_cores
-from shoal.stages.base import Shards
+from shoal.stages.shards import Shards
 from shoal.storage import (
     NOTES,
     RunFolder,
@@ -50,7 +50,7 @@ def engine_for(run: RunFolder, name: str, options: EngineOptions) -> AbstractCon
         available_cores(),
         options,
         notes=run.path / NOTES,
-        prepare=partial(share, SETTINGS["memory"].default),
+        prepare=partial(set_memory_budget, SETTINGS["memory"].default),
         split=lambda: (min(available_cores(), _MOST_PROCESSES), 1),
     )
 

@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from threadpoolctl import threadpool_limits
 
@@ -21,37 +22,40 @@ from shoal.edits.learn import Learnt
 from shoal.edits.log import check_fit
 from shoal.engines.base import Engine
 from shoal.engines.local import LocalEngine
-from shoal.engines.memory import give_back
+from shoal.engines.memory import return_memory_to_os
 from shoal.engines.opening import opened_engine
 from shoal.engines.options import EngineOptions
 from shoal.errors import RunError, SettingError
-from shoal.memory_forecast import READING, Need
-from shoal.planning import BESIDE, Plan, check_disk, for_method, make_plan, plan_growth
+from shoal.planning import (
+    ENGINE_PROCESSES,
+    Plan,
+    check_disk,
+    limit_representatives,
+    make_plan,
+    plan_growth,
+)
 from shoal.progress import Progress, Silent
 from shoal.rows import Source, remarks_of
-from shoal.rows.memory_budget import LIBRARIES, clear_read_caches, enough, mebibytes, share
+from shoal.rows.memory_budget import (
+    LIBRARIES,
+    clear_read_caches,
+    enough,
+    mebibytes,
+    set_memory_budget,
+)
 from shoal.settings import FitSettings
-from shoal.stages import assign, features, index, project, summarise, tree
-from shoal.stages.base import Context, Stage
+from shoal.stages.context import Context
 from shoal.stages.copies import Copies, read_copies
-from shoal.stages.growth import drift
+from shoal.stages.fit_stages import check_run, stages_of
 from shoal.stages.growth.find import Growth, find_growth
-from shoal.stages.growth.stages import GROWTH
+from shoal.stages.index import sample_of
 from shoal.stages.learning import placed
 from shoal.stages.result import Result
+from shoal.stages.stage import Stage
+from shoal.stages.workload import Need
 from shoal.storage import NOTES, RunFolder, StageFolder, as_place, fingerprint, read_json, run_place
 
-STAGES: tuple[Stage, ...] = (
-    index.STAGE,
-    features.STAGE,
-    project.STAGE,
-    summarise.STAGE,
-    tree.STAGE,
-    assign.STAGE,
-)
-"""All stages, in the order in which they run."""
-
-_MOST_LISTED = 10
+_MOST_LISTED = 10  # edits that are not carried over
 
 
 def run_pipeline(
@@ -66,87 +70,80 @@ def run_pipeline(
 
     `where`: The source's path, stored so that the run can reopen it; None for rows in memory.
     """
-    bars = progress or Silent()
-    for name in ("previous", "constraints"):
-        other = getattr(settings, name)
-        if other is not None and as_place(other).resolve() == as_place(path).resolve():
-            raise SettingError(f"{name} {other} is the run being written: give another run")
+    place, progress = as_place(path), progress or Silent()
+    _check_paths(settings, place)
     _refuse_to_shrink(run_place(path), source)
-    earlier = None if settings.previous is None else _earlier(settings.previous)
-    growth = find_growth(source, settings)
-    grown, why = (None, growth) if isinstance(growth, str) else (growth.grown, "")
+    previous = None if settings.previous is None else _edits_of(settings.previous)
+    plan, growth, remark = _plan(source, settings)
+    source = source if growth is None else growth.opened
+    set_memory_budget(settings.memory, plan.cached, plan.members)
     about = {**settings.as_dict(), "source": where}
-    if isinstance(growth, str):
-        settings, few = for_method(settings, source.n_rows)
-        why = why or few
-    plan = plan_of(source, settings, growth)
-    source = source if isinstance(growth, str) else growth.opened
-    share(settings.memory, plan.kept, plan.members)
-    run_folder = RunFolder(as_place(path), about)
+    folder = RunFolder(place, about)
     context = Context(
-        run_folder,
-        source,
-        source.fingerprint(),
-        plan.source,
-        replace(settings, workers=plan.workers, representatives=plan.requested(settings)),
-        placed(plan.encoder, run_folder.stage("features")),
-        plan.shards,
-        LocalEngine(plan.workers),
-        bars,
-        0 if earlier is None else earlier.fresh,
-        None if settings.constraints is None else Learnt(_earlier(settings.constraints)),
-        grown,
-        _copies(settings, source.n_rows),
+        run=folder,
+        opened=source,
+        fingerprint=source.fingerprint(),
+        source=plan.source,
+        settings=plan.settings,
+        encoder=placed(plan.encoder, folder.stage("features")),
+        shards=plan.shards,
+        engine=LocalEngine(plan.workers),
+        progress=progress,
+        first_id=0 if previous is None else previous.fresh,
+        constraints=_constraints(settings),
+        previous=None if growth is None else growth.previous,
+        copies=_copies(settings, source.n_rows),
     )
-    stages = _with_prints(context)
-    prints = {stage.name: print_ for stage, print_ in stages}
-    check_fit(as_place(path), fit_fingerprint(prints["tree"], prints["assign"]))
+    fingerprints = _fingerprints(context)
+    check_fit(place, fit_fingerprint(fingerprints["tree"], fingerprints["assign"]))
     with (
-        _opened(as_place(path), settings, plan, engine_options) as engine,
+        _opened_engine(place, settings, plan, engine_options) as engine,
         RunFolder.create(path, about) as run,
         threadpool_limits(1, "blas"),
     ):
-        bars.note(f"{source.description}{_scaled(plan.source)}. {plan.why}")
-        for remark in remarks_of(source):
-            bars.note(remark)
-        context = replace(context, run=run, engine=engine)
-        if why:
-            bars.note(why)
-        if plan.remark:
-            bars.note(plan.remark)
-        if not all(context.stage(stage.name).is_done(print_) for stage, print_ in stages):
-            check_disk(plan, run.path)
-        if grown is None:
-            context.stage(drift.STAGE.name).delete()
-        done = [_do(one, context) for one in stages]
-        if not any(done):
-            bars.note("Nothing to do: this fit is already finished.")
-        bars.finish()
-        if earlier is not None:
-            _carry(earlier, run, bars)
+        for note in (_description(source, plan), *remarks_of(source), remark, plan.remark):
+            if note:
+                progress.note(note)
+        _run_stages(replace(context, run=run, engine=engine), fingerprints, plan)
+        if previous is not None:
+            _carry_edits(previous, run, progress)
     return RunFolder.open(path)
 
 
-def _opened(
+def plan_of(source: Source, settings: FitSettings) -> Plan:
+    """Plan the memory and workers of a fit, or of adding rows to a previous run."""
+    return _plan(source, settings)[0]
+
+
+def _plan(source: Source, settings: FitSettings) -> tuple[Plan, Growth | None, str]:
+    """Return the plan, the rows that are added to a previous run if any, and a remark."""
+    growth, remark = find_growth(source, settings)
+    if growth is not None:
+        return plan_growth(growth, settings), growth, remark
+    settings, few = limit_representatives(settings, source.n_rows)
+    return make_plan(source, settings), None, remark or few
+
+
+def _opened_engine(
     path: Path, settings: FitSettings, plan: Plan, options: EngineOptions
 ) -> AbstractContextManager[Engine]:
-    beside = BESIDE.get(settings.engine, 0)
+    beside = ENGINE_PROCESSES.get(settings.engine, 0)
+    needs, memory = tuple(plan.needs.values()), settings.memory
     return opened_engine(
         settings.engine,
         plan.workers,
         options,
         notes=path / NOTES,
-        prepare=partial(share, settings.memory, plan.kept, plan.members),
-        split=partial(split_workers, plan.needs, settings.memory, settings.workers or 1, beside),
+        prepare=partial(set_memory_budget, memory, plan.cached, plan.members),
+        split=partial(split_workers, needs, memory, settings.workers or 1, beside),
     )
 
 
-def plan_of(source: Source, settings: FitSettings, growth: Growth | str | None = None) -> Plan:
-    """Plan the memory and workers of a fit, or of adding rows to an earlier run."""
-    growth = find_growth(source, settings) if growth is None else growth
-    if isinstance(growth, str):
-        return make_plan(source, for_method(settings, source.n_rows)[0])
-    return plan_growth(growth, settings)
+def _check_paths(settings: FitSettings, place: Path) -> None:
+    for name in ("previous", "constraints"):
+        other = getattr(settings, name)
+        if other is not None and as_place(other).resolve() == place.resolve():
+            raise SettingError(f"{name} {other} is the run being written: give another run")
 
 
 def split_workers(
@@ -174,7 +171,7 @@ def split_workers(
 
 
 def _refuse_to_shrink(path: Path, source: Source) -> None:
-    if index.sample_of(source) is None or not (path / "index").exists():
+    if sample_of(source) is None or not (path / "index").exists():
         return
     folder = StageFolder(path / "index")
     if folder.is_done() and read_json(folder.whole("summary", "json")).get("sample_of") is None:
@@ -184,10 +181,14 @@ def _refuse_to_shrink(path: Path, source: Source) -> None:
         )
 
 
-def _earlier(path: str) -> Curation:
+def _edits_of(path: str) -> Curation:
     result = Result(RunFolder.open(path))
-    result.check()
+    check_run(result)
     return Curation(result)
+
+
+def _constraints(settings: FitSettings) -> Learnt | None:
+    return None if settings.constraints is None else Learnt(_edits_of(settings.constraints))
 
 
 def _copies(settings: FitSettings, n_rows: int) -> Copies:
@@ -199,66 +200,77 @@ def _copies(settings: FitSettings, n_rows: int) -> Copies:
     return read_copies(as_place(settings.duplicates), n_rows)
 
 
-def _carry(earlier: Curation, run: RunFolder, bars: Progress) -> None:
+def _carry_edits(previous: Curation, run: RunFolder, progress: Progress) -> None:
     after = Curation(Result(run), alone=True)  # this process writes the run, and has not finished
-    if after.seq or not earlier.edited:
+    if after.seq or not previous.edited:
         return
-    carried = carry_over(earlier, after)
-    name = earlier.ground.result.folder.path
+    carried = carry_over(previous, after)
+    name = previous.ground.result.folder.path
     edits = f"{carried.edits:,} edit{'' if carried.edits == 1 else 's'} of {name}"
     if not carried.skipped:
-        bars.note(f"Carried over: {edits}.")
+        progress.note(f"Carried over: {edits}.")
         return
-    bars.note(
+    progress.note(
         f"Carried over: {edits}, except for the following (full list: shoal edits list {run.path})."
     )
     for what, why in carried.skipped[:_MOST_LISTED]:
-        bars.note(f"  {what}: {why}")
+        progress.note(f"  {what}: {why}")
 
 
-def _scaled(source: Source) -> str:
-    scaled = source.kind == "images" and source.mixed_sizes
-    return f", scaled to {source.shape[0]}×{source.shape[1]}" if scaled else ""
+def _description(source: Source, plan: Plan) -> str:
+    scaled = plan.source.kind == "images" and plan.source.mixed_sizes
+    size = "×".join(map(str, plan.source.shape[:2]))
+    return f"{source.description}{f', scaled to {size}' if scaled else ''}. {plan.why}"
 
 
-def _with_prints(context: Context) -> list[tuple[Stage, str]]:
-    prints: dict[str, str] = {}
-    stages = stages_of(context.grown is not None)
-    for stage in stages:
-        facts = {"stage": stage.name, **stage.facts(context)}
-        if context.grown is not None and stage.name != drift.STAGE.name:
-            before = context.grown.stage(stage.name).read_receipt().fingerprint
-            facts["grown"] = {"previous": before, "kept": context.grown.kept}
-            facts["grown"]["changed"] = list(context.grown.changed)
-        prints[stage.name] = fingerprint(facts, *(prints[name] for name in stage.needs))
-    return [(stage, prints[stage.name]) for stage in stages]
+def _fingerprints(context: Context) -> dict[str, str]:
+    """Return the fingerprint of every stage, from what it depends on and those of its inputs."""
+    found: dict[str, str] = {}
+    previous = context.previous
+    for stage in stages_of(previous is not None):
+        facts: dict[str, Any] = {"stage": stage.name, **stage.depends_on(context)}
+        if previous is not None and not stage.growth_only:
+            facts["grown"] = {
+                "previous": previous.stage(stage.name).read_receipt().fingerprint,
+                "kept": previous.kept,
+                "changed": list(previous.changed),
+            }
+        found[stage.name] = fingerprint(facts, *(found[name] for name in stage.inputs))
+    return found
 
 
-def stages_of(grown: bool) -> tuple[Stage, ...]:
-    return GROWTH if grown else STAGES
+def _run_stages(context: Context, fingerprints: dict[str, str], plan: Plan) -> None:
+    """Run the stages that are not done; delete what others left."""
+    for stage in stages_of(grows=True):
+        if stage.name not in fingerprints:
+            context.stage(stage.name).delete()
+    stages = stages_of(context.previous is not None)
+    if not all(context.stage(stage.name).is_done(fingerprints[stage.name]) for stage in stages):
+        check_disk(plan, context.run.path)
+    done = [_run_stage(stage, context, fingerprints[stage.name]) for stage in stages]
+    if not any(done):
+        context.progress.note("Nothing to do: this fit is already finished.")
+    context.progress.finish()
 
 
-def _do(planned: tuple[Stage, str], context: Context) -> bool:
-    stage, print_ = planned
-    folder = context.stage(stage.name)
-    if folder.is_done(print_):
+def _run_stage(stage: Stage, context: Context, fingerprint: str) -> bool:
+    """Run a stage unless it is done; return whether it ran."""
+    folder, previous = context.stage(stage.name), context.previous
+    if folder.is_done(fingerprint):
         return False
     began = time.monotonic()
-    grown = context.grown
-    if grown is not None and stage.once:
-        pass  # there is nothing to wait for
-    elif stage.by_rows:
-        context.progress.stage(stage.name, context.shards.n_rows)
-    else:
-        context.progress.stage(stage.name, None, "representatives")
-    if stage.name not in READING:
+    if previous is None or not stage.once:  # otherwise there is nothing to wait for
+        total, unit = (
+            (context.shards.n_rows, "rows") if stage.by_rows else (None, "representatives")
+        )
+        context.progress.stage(stage.name, total, unit)
+    if not stage.reads_source:
         clear_read_caches()
-    folder.begin(print_)
-    counts = stage.work(context)
-    give_back()
-    seconds = time.monotonic() - began
-    linked = grown.stage(stage.name) if grown and stage is not drift.STAGE else None
-    folder.finish(print_, counts, seconds, _peak_memory(), linked)
+    folder.begin(fingerprint)
+    counts = stage.run(context)
+    return_memory_to_os()
+    linked = None if previous is None or stage.growth_only else previous.stage(stage.name)
+    folder.finish(fingerprint, counts, time.monotonic() - began, _peak_memory(), linked)
     return True
 
 

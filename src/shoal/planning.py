@@ -13,88 +13,80 @@ import numpy as np
 from shoal.core.checked import check_count
 from shoal.errors import InputError, SettingError, StorageFullError
 from shoal.features import LOOKED, LOOKED_SIDE, Encoder, choose_encoder
-from shoal.memory_forecast import (
-    GRAPH_BYTES,
-    LEAST_MEMBERS,
-    READ_ENCODED,
-    Need,
-    kept_bytes,
-    stage_needs,
-)
 from shoal.methods import METHODS, parse_assignments
 from shoal.rows import Source, as_requested, some_images
 from shoal.rows.memory_budget import LIBRARIES, enough, mebibytes, members_bytes
 from shoal.settings import FitSettings
 from shoal.stages import drawn, features
-from shoal.stages.base import EVERY_ROW, Shards, is_encoded, is_read, keeps_numbers
-from shoal.stages.codes import representatives_for
-from shoal.stages.fitted import CALIBRATED
+from shoal.stages.codes import EVERY_ROW, representatives_for
+from shoal.stages.fit_stages import stages_of
 from shoal.stages.growth.find import Growth
 from shoal.stages.sample_features import encodes_some
+from shoal.stages.shards import Shards
+from shoal.stages.source_traits import index_reads_rows, index_stores_rows, is_encoded
+from shoal.stages.workload import LEAST_MEMBERS, Need, Workload, cache_bytes
 from shoal.storage import is_remote
 
-OF_ENGINES = {"beam": 96 << 20, "dask": 96 << 20, "spark": 96 << 20}
-"""Bytes of Beam, Dask and Spark in each process of Python, the launcher and the workers alike."""
+Needs = dict[str, Need]
+"""What each stage needs, by its name, in the order in which they run."""
 
-BESIDE = {"spark": 640 << 20}
-"""Bytes of the processes that an engine starts beside these: a JVM whose heap has 512 MiB, and the
-Python that workers are forked from."""
+# Measured after importing the engine: bytes of its modules in each process of Python, the launcher
+# and the workers alike.
+ENGINE_LIBRARIES = {"beam": 96 << 20, "dask": 96 << 20, "spark": 96 << 20}
 
-ONCE = ("features", "summarise", "tree")
-"""Stages that added rows leave as they were."""
-
-LOOKED_AT_MOST = 12_000
-"""Rows that are looked at to find new clusters among those added."""
+# Bytes of the processes that an engine starts beside these: a JVM whose heap has 512 MiB, and the
+# Python that workers are forked from.
+ENGINE_PROCESSES = {"spark": 640 << 20}
 
 _BESIDE_PAIRS = 150 << 20  # bytes of vectors and graph beside the pairs of a method, the most seen
-_LEAST = 2_048  # representatives, below which no memory makes Shoal go by itself
+# Below so many representatives, small clusters are missed: Shoal goes there only if told to.
+_FEWEST_REPRESENTATIVES = 2_048
 # Representatives a cluster that passes over all rows start from. On 200,000 rows, K = 60, one pass
 # from 34, 65, 127 and 511 of them ends at an inertia of 1.35, 1.36, 1.37 and 1.39e7.
 _STARTING = 32
 _USUAL_K = 20  # the most that is tried where K is not given
-_STEP = 0.75
-_SLACK = 1.02
+_STEP = 0.75  # from one number of representatives that is tried to the next
+_SLACK = 1.02  # of the disk space that is planned, for receipts and folders
 
 
 @dataclass(frozen=True)
 class Plan:
     """What a fit would do, and its cost."""
 
+    settings: FitSettings  # With the workers and representatives that the memory allows
     encoder: Encoder  # How rows become features
     why: str  # A sentence that says why
     source: Source  # The rows, in the size that the encoder wants
     shards: Shards  # The fixed ranges of rows
     representatives: int  # How many at most
     workers: int  # Threads, as many as the memory allows
-    needs: tuple[Need, ...]  # Memory and disk, stage by stage
+    needs: Needs
     passes: int  # How often the source is read
-    remark: str = ""  # A sentence that says what the memory made smaller; empty where nothing
+    reduced: bool = False  # Whether the memory allows fewer representatives than usual
+    remark: str = ""  # A sentence on that; empty otherwise
     # How many rows there is work for, where they are added to an earlier run; else None
     added: int | None = None
     # Bytes that the source may keep for its next reads: row groups, places in them, chunks
-    kept: int = 0
+    cached: int = 0
     # Bytes for single files and images while they are read and decoded, whatever the workers
     members: int | None = None
 
     @property
     def memory(self) -> int:
         """Bytes at the peak, over all stages."""
-        return max(need.memory(self.workers) for need in self.needs)
+        return max(need.memory(self.workers) for need in self.needs.values())
 
     @property
     def disk(self) -> int:
         """Bytes of the finished run folder."""
-        return sum(need.disk for need in self.needs)
+        return sum(need.disk for need in self.needs.values())
 
     @property
     def peak_disk(self) -> int:
         """Bytes of the run folder at its largest."""
-        done = np.cumsum([need.disk for need in self.needs])
-        return int(max(d + need.passing for d, need in zip(done, self.needs, strict=True)))
-
-    def requested(self, settings: FitSettings) -> int | None:
-        """Return the number of representatives to ask for: another only where memory is short."""
-        return self.representatives if self.remark else settings.representatives
+        needs = list(self.needs.values())
+        done = np.cumsum([need.disk for need in needs])
+        return int(max(d + need.passing for d, need in zip(done, needs, strict=True)))
 
     def as_dict(self) -> dict[str, Any]:
         return {
@@ -107,11 +99,11 @@ class Plan:
             "passes over the source": self.passes,
             "memory": mebibytes(self.memory),
             "disk": mebibytes(self.disk),
-            "stages": [need.stage for need in self.needs],
+            "stages": list(self.needs),
         }
 
 
-def for_method(settings: FitSettings, n_rows: int) -> tuple[FitSettings, str]:
+def limit_representatives(settings: FitSettings, n_rows: int) -> tuple[FitSettings, str]:
     """Choose fewer representatives if the method cannot use more, or passes need no more.
 
     Also returns a sentence on this, empty if the settings are unchanged.
@@ -121,7 +113,7 @@ def for_method(settings: FitSettings, n_rows: int) -> tuple[FitSettings, str]:
         return settings, ""
     usual = representatives_for(n_rows, None)
     passes = method.resolved(parse_assignments(settings.parameters)).get("passes", 0)
-    start = max(_LEAST, _STARTING * (settings.k or _USUAL_K))
+    start = max(_FEWEST_REPRESENTATIVES, _STARTING * (settings.k or _USUAL_K))
     # Gaussians need enough rows for their covariances, too.
     if passes and not method.soft and requested is None and n_rows > EVERY_ROW and start < usual:
         return replace(settings, representatives=start), (
@@ -160,23 +152,23 @@ def make_plan(source: Source, settings: FitSettings) -> Plan:
         lambda: some_images(source, LOOKED, LOOKED_SIDE),
         encodes_some(source, settings.workers),
     )
-    n = source.n_rows
-    _check_counts(settings, n)
+    _check_counts(settings, source.n_rows)
     rows = as_requested(source, encoder.needs.wanted)
-    usual = representatives_for(n, settings.representatives)
-    m, needs = _within(settings, source, rows, encoder, usual)
+    usual = representatives_for(source.n_rows, settings.representatives)
+    work = Workload(source, rows, encoder, settings, usual)
+    m, needs = _within_memory(work)
     passes = 1
-    if not keeps_numbers(source):
+    if not index_stores_rows(source):
         again = not (drawn.is_kept(source, encoder) or drawn.looks_at_some(source, encoder))
-        passes += is_read(source) + again + features.fitting_passes(source, encoder)
+        passes += index_reads_rows(source) + again + features.fitting_passes(source, encoder)
     remark = ""
     if m < usual:
         remark = (
             f"With {mebibytes(settings.memory)} of memory only {m:,} representatives fit instead "
             f"of {usual:,}: small clusters may be missed."
         )
-    found = Plan(encoder, why, rows, Shards.of(source), m, 1, needs, passes, remark)
-    return _within_engine(found, source, settings)
+    plan = Plan(settings, encoder, why, rows, work.shards, m, 1, needs, passes, m < usual, remark)
+    return _with_workers(plan, source)
 
 
 def _check_counts(settings: FitSettings, n: int) -> None:
@@ -195,83 +187,109 @@ def _check_counts(settings: FitSettings, n: int) -> None:
 
 
 def plan_growth(growth: Growth, settings: FitSettings) -> Plan:
-    source, encoder, grown = growth.opened, growth.fitted.encoder, growth.grown
-    m, added = len(grown.before.representatives), source.n_rows - grown.kept
-    needs = []
-    for need in stage_needs(source, growth.rows, encoder, m, settings, grown=True):
-        if need.stage in ONCE:
-            own = 8 * min(source.n_rows, CALIBRATED) * (need.stage == "summarise")
-            needs.append(Need(need.stage, 0, 0, own))
-        else:
-            needs.append(replace(need, disk=need.disk * added // source.n_rows))
-    looked = LOOKED_AT_MOST * (GRAPH_BYTES + 12 * encoder.n_features)
-    needs.append(Need("drift", looked, 0, 0))
-    found = Plan(
+    source, encoder, previous = growth.opened, growth.fitted.encoder, growth.previous
+    m, added = len(previous.result.representatives), source.n_rows - previous.kept
+    work = Workload(source, growth.rows, encoder, settings, m, grows=True)
+    needs = _stage_needs(work)
+    for stage in stages_of(grows=True):
+        if not stage.growth_only:
+            need = needs[stage.name]
+            needs[stage.name] = replace(need, disk=need.disk * added // source.n_rows)
+    plan = Plan(
+        settings,
         encoder,
         growth.summary,
         growth.rows,
         growth.shards,
         m,
         1,
-        tuple(needs),
-        1 + is_read(source),
+        needs,
+        1 + index_reads_rows(source),
         added=added,
     )
-    return _within_engine(found, source, settings)
+    return _with_workers(plan, source)
 
 
-def _within_engine(plan: Plan, source: Source, settings: FitSettings) -> Plan:
+def _stage_needs(work: Workload) -> Needs:
+    return {
+        stage.name: Need() if stage.once and work.grows else stage.need(work)
+        for stage in stages_of(work.grows)
+    }
+
+
+def _with_workers(plan: Plan, source: Source) -> Plan:
     """Add what the engine and single files take, and choose the workers by what is left."""
-    needs = _on_engine(plan.needs, settings)
-    needs, members = _with_members(needs, source, settings.memory)
-    kept, workers = kept_bytes(source, settings.memory), _workers(needs, settings)
-    return replace(plan, needs=needs, members=members, kept=kept, workers=workers)
+    settings = plan.settings
+    needs, members = _with_members(_on_engine(plan.needs, settings), source, settings.memory)
+    workers = _workers(needs, settings)
+    m = plan.representatives if plan.reduced else settings.representatives
+    return replace(
+        plan,
+        settings=replace(settings, workers=workers, representatives=m),
+        needs=needs,
+        members=members,
+        cached=cache_bytes(source, settings.memory),
+        workers=workers,
+    )
 
 
-def _with_members(
-    needs: tuple[Need, ...], source: Source, memory: int
-) -> tuple[tuple[Need, ...], int | None]:
+def _with_members(needs: Needs, source: Source, memory: int) -> tuple[Needs, int | None]:
     """Add the bytes of single files and images to the stages that read them; also return these.
 
     They are what one worker leaves, so that it does not depend on the workers what is refused.
     """
     if not is_encoded(source):
         return needs, None
-    reading = [need for need in needs if need.stage in READ_ENCODED]
-    left = memory - max(need.memory(1) for need in reading) + LEAST_MEMBERS
+    stages = [stage for stage in stages_of(grows=True) if stage.name in needs]
+    reading = [one.name for one in stages if one.reads_source and needs[one.name].each]
+    left = memory - max(needs[name].memory(1) for name in reading) + LEAST_MEMBERS
     members = members_bytes(memory, left)
     more = members - LEAST_MEMBERS
-    added = (replace(n, shared=n.shared + more) if n in reading else n for n in needs)
-    return tuple(added), members
+    added = {name: replace(needs[name], shared=needs[name].shared + more) for name in reading}
+    return {**needs, **added}, members
 
 
-def _on_engine(needs: tuple[Need, ...], settings: FitSettings) -> tuple[Need, ...]:
-    more = OF_ENGINES.get(settings.engine, 0)
-    added = tuple(replace(need, shared=need.shared + more, once=need.once + more) for need in needs)
-    most = max(added, key=lambda need: need.memory(1))
-    if most.memory(1) > settings.memory:
-        raise SettingError(_too_little(most, settings.memory))
-    return added
+def _on_engine(needs: Needs, settings: FitSettings) -> Needs:
+    more = ENGINE_LIBRARIES.get(settings.engine, 0)
+    needs = {
+        name: replace(need, shared=need.shared + more, once=need.once + more)
+        for name, need in needs.items()
+    }
+    _check_memory(needs, settings.memory)
+    return needs
 
 
-def _too_little(need: Need, memory: int) -> str:
-    return (
-        f"the stage {need.stage} needs about {mebibytes(need.memory(1))}, but memory is "
-        f"{mebibytes(memory)}: give --memory {enough(need.memory(1))}"
-    )
+def _check_memory(needs: Needs, memory: int) -> None:
+    """Raise if a stage needs more memory with one worker."""
+    name = max(needs, key=lambda name: needs[name].memory(1))
+    needed = needs[name].memory(1)
+    if needed > memory:
+        raise SettingError(
+            f"the stage {name} needs about {mebibytes(needed)}, but memory is "
+            f"{mebibytes(memory)}: give --memory {enough(needed)}"
+        )
 
 
-def _within(
-    settings: FitSettings, source: Source, rows: Source, encoder: Encoder, usual: int
-) -> tuple[int, tuple[Need, ...]]:
-    for m in _tries(usual, source.n_rows):
-        needs = stage_needs(source, rows, encoder, m, settings)
-        if max(need.memory(1) for need in needs) <= settings.memory:
-            if settings.representatives is not None and m < usual:
-                raise SettingError(_too_many(usual, m, settings, source, rows, encoder))
-            return m, needs
-    most = max(needs, key=lambda need: need.memory(1))
-    raise SettingError(_too_little(most, settings.memory))
+def _within_memory(work: Workload) -> tuple[int, Needs]:
+    """Return the most representatives that the memory allows, and what the stages need then."""
+    settings, usual = work.settings, work.representatives
+    for m in _tries(usual, work.rows):
+        needs = _stage_needs(replace(work, representatives=m))
+        if _peak(needs) <= settings.memory:
+            break
+    _check_memory(needs, settings.memory)
+    if settings.representatives is not None and m < usual:
+        needed = _peak(_stage_needs(work))
+        raise SettingError(
+            f"{usual:,} representatives need about {mebibytes(needed)}, but memory is "
+            f"{mebibytes(settings.memory)}: give --memory {enough(needed)}, or "
+            f"--representatives {m} at most"
+        )
+    return m, needs
+
+
+def _peak(needs: Needs) -> int:
+    return max(need.memory(1) for need in needs.values())
 
 
 def _tries(usual: int, n: int) -> Iterator[int]:
@@ -282,30 +300,19 @@ def _tries(usual: int, n: int) -> Iterator[int]:
     """
     yield usual
     m = min(round(_STEP * usual), max(n // 4, 2)) if usual == n else round(_STEP * usual)
-    while m >= _LEAST:
+    while m >= _FEWEST_REPRESENTATIVES:
         yield int(m)
         m = int(_STEP * m)
 
 
-def _too_many(
-    requested: int, fits: int, settings: FitSettings, source: Source, rows: Source, encoder: Encoder
-) -> str:
-    memory = settings.memory
-    needed = max(need.memory(1) for need in stage_needs(source, rows, encoder, requested, settings))
-    return (
-        f"{requested:,} representatives need about {mebibytes(needed)}, but memory is "
-        f"{mebibytes(memory)}: give --memory {enough(needed)}, or --representatives {fits} at most"
-    )
-
-
-def _workers(needs: tuple[Need, ...], settings: FitSettings) -> int:
+def _workers(needs: Needs, settings: FitSettings) -> int:
+    most = settings.workers or 1
     room = (
         (settings.memory - LIBRARIES - need.shared) // need.each
+        for need in needs.values()
         if need.each
-        else settings.workers or 1
-        for need in needs
     )
-    return int(max(1, min(settings.workers or 1, *room)))
+    return int(max(1, min((most, *room))))
 
 
 def check_disk(plan: Plan, path: Path) -> None:

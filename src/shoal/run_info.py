@@ -7,7 +7,7 @@ from typing import Any
 from shoal.edits import Clustering
 from shoal.errors import RunError
 from shoal.model import Model
-from shoal.stages.base import quarantined
+from shoal.stages.fit_stages import quarantined, run_stages, stage_names
 from shoal.stages.growth.drift import Drift
 from shoal.stages.method_result import Found
 from shoal.stages.result import Result
@@ -41,12 +41,12 @@ def describe_run(result: Result, model: Model, drift: Drift | None) -> dict[str,
         "stages": stages,
         "shoal": folder.about.get("shoal"),
         "versions": dict(folder.about.get("versions", {})),
-        "odd": odd_entries(folder.path),
+        "odd": odd_entries(folder.path, stage_names()),
     }
 
 
 def _stages(result: Result) -> dict[str, dict[str, Any]]:
-    receipts = {stage.name: stage.read_receipt() for stage in result.stages}
+    receipts = {stage.name: stage.read_receipt() for stage in run_stages(result)}
     return {
         name: {
             **receipt.counts,

@@ -13,9 +13,11 @@ from shoal.core.nearest import EXACT_CENTRES, EXACT_ROWS, nearest_of, shortlists
 from shoal.core.representatives import SAMPLE_PER_CODE
 from shoal.core.shortlists import compared
 from shoal.features import Projection, unreduced
-from shoal.planning import LOOKED_AT_MOST, ONCE, Plan
+from shoal.planning import Plan
 from shoal.stages import drawn, features
-from shoal.stages.base import is_read, keeps_numbers
+from shoal.stages.fit_stages import stages_of
+from shoal.stages.growth.proposals import MOST_CLUSTERED
+from shoal.stages.source_traits import index_reads_rows, index_stores_rows
 
 _SECONDS = 0.35  # for each of the five rates
 _FEWEST = 8
@@ -98,11 +100,14 @@ def seconds(plan: Plan, rates: Rates) -> dict[str, float]:
     together = max(1.0, _SHARED * plan.workers)
     kept = plan.added is None and drawn.is_kept(plan.source, plan.encoder)
     encoding = 1 / rates.read + 1 / rates.encode
-    numbers, fits = keeps_numbers(plan.source), features.fitting_passes(plan.source, plan.encoder)
+    numbers, fits = (
+        index_stores_rows(plan.source),
+        features.fitting_passes(plan.source, plan.encoder),
+    )
     encode = (0 if numbers else 1 / rates.read) + 1 / rates.encode
     looked = drawn.LOOKED_AT if drawn.looks_at_some(plan.source, plan.encoder) else n
     passes = {
-        "index": n * is_read(plan.source) / rates.read,
+        "index": n * index_reads_rows(plan.source) / rates.read,
         "features": n * fits * encode + looked * (encode + d * d / rates.product),
         "project": n * ((0 if kept else encoding) + 2 / rates.project + _SMALL),
         "summarise": n * _SMALL if m == n else _summarising(n, m, rates),
@@ -110,10 +115,10 @@ def seconds(plan: Plan, rates: Rates) -> dict[str, float]:
         "assign": n * _SMALL,
     }
     if plan.added is not None:  # to an earlier run, whose tree is kept
-        looked = min(LOOKED_AT_MOST, n + m)
+        looked = min(MOST_CLUSTERED, n + m)
         passes["drift"] = looked * encoding + _tree(looked, rates)
-        passes |= dict.fromkeys(ONCE, 0.0)
-    return {name: one / together for name, one in passes.items()}
+        passes |= {stage.name: 0.0 for stage in stages_of(grows=True) if stage.once}
+    return {name: passes.get(name, 0.0) / together for name in plan.needs}
 
 
 def _summarising(n: int, m: int, rates: Rates) -> float:

@@ -26,8 +26,8 @@ M = 300  # representatives: fewer than rows, so that every pass there is is done
 ROWS = 60  # of a shard: 15 shards of 900 rows
 FIT = f"""
 import sys
-import shoal.stages.base
-shoal.stages.base._SHARD_ROWS = {ROWS}
+import shoal.stages.shards
+shoal.stages.shards._SHARD_ROWS = {ROWS}
 from shoal.cli import main
 main()
 """
@@ -36,7 +36,7 @@ main()
 @pytest.fixture(scope="module", autouse=True)
 def small_shards():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("shoal.stages.base._SHARD_ROWS", ROWS)
+        patch.setattr("shoal.stages.shards._SHARD_ROWS", ROWS)
         yield
 
 
@@ -158,7 +158,7 @@ def test_processes_give_the_same_bytes_though_one_is_killed(tmp_path, digits, lo
 def test_a_poisoned_shard_is_named_and_what_the_sentence_says_mends_it(
     tmp_path, digits, local, fit, monkeypatch
 ):
-    monkeypatch.setattr("shoal.stages.base._FEW_SHARDS", 0)  # all passes are the engine's
+    monkeypatch.setattr("shoal.stages.context._FEW_SHARDS", 0)  # all passes are the engine's
     fit(digits, tmp_path / "run")
     part = tmp_path / "run" / "project" / "vectors" / "part-00005.npy"
     part.write_bytes(part.read_bytes()[:1] + b"x" + part.read_bytes()[2:])
@@ -208,7 +208,7 @@ def test_the_task_that_travels_is_small(tmp_path, digits, engine, fit, monkeypat
         run(self, task, items, on_done, **more)
 
     monkeypatch.setattr(kind, "run", noting)
-    monkeypatch.setattr("shoal.stages.base._FEW_SHARDS", 0)
+    monkeypatch.setattr("shoal.stages.context._FEW_SHARDS", 0)
     fit(digits, tmp_path / "run")
     assert {"_SummariseGroup", "_SampleGroup", "_AssignShard"} <= set(sizes)
     assert max(sizes.values()) < 256 << 10

@@ -20,8 +20,8 @@ import shoal
 FIT = """
 import sys
 import shoal
-from shoal.stages import base, drawn
-drawn.LOOKED_AT, base._SHARD_ROWS = 100, 64  # read in the launcher only
+from shoal.stages import drawn, shards
+drawn.LOOKED_AT, shards._SHARD_ROWS = 100, 64  # read in the launcher only
 source, out, workers, engine = sys.argv[1:]
 shoal.fit(source, out, workers=int(workers), engine=engine, representatives=120)
 """

@@ -6,7 +6,7 @@ import pytest
 HOLES = """
 import numpy as np
 from pathlib import Path
-from shoal.engines.memory import give_back
+from shoal.engines.memory import return_memory_to_os
 
 def resident():
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
@@ -15,7 +15,7 @@ pieces = [np.ones(8_000) for _ in range(3_000)]  # 64 kB each: from the heap
 kept = pieces[::100]
 del pieces
 before = resident()
-give_back()
+return_memory_to_os()
 print(before - resident())
 """
 

@@ -135,7 +135,7 @@ def rooms():
 @pytest.mark.usefixtures("rooms")
 def test_what_is_refused_can_be_read_with_the_memory_it_asks_for():
     for memory in (512, 1024, 1536, 2048, 2560):
-        memory_budget.share(
+        memory_budget.set_memory_budget(
             memory * MEBIBYTE, members=memory_budget.members_bytes(memory << 20, memory - 400 << 20)
         )
         for size in (100, 200, 400, 600, 768):
@@ -147,12 +147,12 @@ def test_what_is_refused_can_be_read_with_the_memory_it_asks_for():
                     float(re.search(r"give --memory ([\d.]+)GiB", str(error))[1]) * (1 << 30)
                 )
                 assert more > memory << 20
-                memory_budget.share(
+                memory_budget.set_memory_budget(
                     more, members=memory_budget.members_bytes(more, more - (400 << 20))
                 )
                 with memory_budget.PIXELS.take(size << 20, "it"):
                     pass
-                memory_budget.share(
+                memory_budget.set_memory_budget(
                     memory << 20,
                     members=memory_budget.members_bytes(memory << 20, memory - 400 << 20),
                 )

@@ -6,8 +6,8 @@ import pytest
 from shoal.features import Moments, choose_encoder, fit_projection
 from shoal.rows import draw_sample, open_source
 from shoal.stages import drawn, features
-from shoal.stages.base import quarantined
 from shoal.stages.features import encode_good
+from shoal.stages.fit_stages import quarantined
 from shoal.storage import read_npy
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (90, 10, 10), np.uint8)

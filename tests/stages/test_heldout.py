@@ -4,10 +4,10 @@ from scipy.spatial.distance import cdist
 
 import shoal
 from shoal.stages import heldout
-from shoal.stages.base import Shards
 from shoal.stages.fitted import Fitted
 from shoal.stages.heldout import held_out_rows, not_held_out
 from shoal.stages.result import Result
+from shoal.stages.shards import Shards
 
 DRAW = np.random.default_rng(0)
 

@@ -6,7 +6,7 @@ from shoal.errors import InputError
 from shoal.pipeline import run_pipeline
 from shoal.rows import open_source
 from shoal.settings import fit_settings
-from shoal.stages.base import quarantined
+from shoal.stages.fit_stages import quarantined
 from shoal.storage import read_json, read_npy
 
 

@@ -5,7 +5,7 @@ import shoal
 from shoal.errors import SettingError
 from shoal.features import Colours
 from shoal.features.reduced import STEPS
-from shoal.stages import base, features, reducing
+from shoal.stages import features, reducing, shards
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def test_each_step_finds_the_clusters_and_places_new_rows(tmp_path, rows, kind):
 
 
 def test_any_number_of_workers_and_an_interruption_change_no_byte(tmp_path, monkeypatch, rows):
-    monkeypatch.setattr(base, "_SHARD_LEAST", 1 << 10)  # many shards
+    monkeypatch.setattr(shards, "_SHARD_LEAST", 1 << 10)  # many shards
     names = ("step0_scale", "step1_matrix", "matrix")
     given = {"features": "vectors+standard+svd:5", "method": "kmeans", "k": 3}
     runs = [shoal.fit(rows, tmp_path / f"{n}.shoal", workers=n, **given) for n in (1, 3)]

@@ -12,7 +12,7 @@ ROWS = (RANDOM.normal(size=(600, 3)) + 3 * np.eye(3)[RANDOM.integers(0, 3, 600)]
 
 @pytest.fixture
 def small_shards(monkeypatch):
-    monkeypatch.setattr("shoal.stages.base._SHARD_ROWS", 50)
+    monkeypatch.setattr("shoal.stages.shards._SHARD_ROWS", 50)
 
 
 def fit(tmp_path, name, passes, workers=1, method="kmeans"):

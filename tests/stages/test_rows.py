@@ -6,8 +6,8 @@ import pytest
 from shoal.errors import SourceError
 from shoal.rows import ImageRequest, as_requested, open_source
 from shoal.rows import store as stores
-from shoal.stages.base import Shards
 from shoal.stages.rows import Rows
+from shoal.stages.shards import Shards
 from shoal.storage import StageFolder
 
 

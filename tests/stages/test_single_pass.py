@@ -10,15 +10,16 @@ from tests.test_pipeline import Interrupting, differing
 
 import shoal
 from shoal.rows import open_source
-from shoal.stages import assign, base, codes, drawn, heldout, project, rows
+from shoal.stages import codes, drawn, heldout, place_search, project, rows, shards
 from shoal.stages.result import ASSIGNMENT, Result
+from shoal.stages.vectors import read_vectors
 from shoal.storage import StageFolder, read_npy, write_table
 
 FIT = """
 import sys
 import shoal
-from shoal.stages import base, drawn, heldout
-drawn.LOOKED_AT, base._SHARD_ROWS, heldout._ROWS = 100, 64, 60
+from shoal.stages import drawn, heldout, shards
+drawn.LOOKED_AT, shards._SHARD_ROWS, heldout._ROWS = 100, 64, 60
 shoal.fit(sys.argv[1], sys.argv[2], workers=int(sys.argv[3]), representatives=120)
 """
 OF = np.tile([0, 1, 1, 2, 2, 2], 100)
@@ -29,7 +30,7 @@ ROWS[100] = np.nan
 @pytest.fixture(autouse=True)
 def many(monkeypatch):
     monkeypatch.setattr(drawn, "LOOKED_AT", 100)
-    monkeypatch.setattr(base, "_SHARD_ROWS", 64)
+    monkeypatch.setattr(shards, "_SHARD_ROWS", 64)
     monkeypatch.setattr(heldout, "_ROWS", 60)
 
 
@@ -38,7 +39,7 @@ def fit(path, rows=ROWS, **settings):
 
 
 def project_of(run):
-    return Result(run._folder).folder.stage("project")
+    return Result(run._folder).run.stage("project")
 
 
 def test_few_projected_rows_are_kept_and_the_clusters_are_those_of_two_passes(
@@ -66,23 +67,23 @@ def test_rows_that_are_kept_are_those_that_are_asked_for(tmp_path):
     project = project_of(fit(tmp_path / "run"))
     places = read_npy(project.part("places", 2))
     some = places[[4, 1]]
-    shard = base.read_vectors(project, 2)
-    assert np.array_equal(base.read_vectors(project, 2, some), shard[[4, 1]])
+    shard = read_vectors(project, 2)
+    assert np.array_equal(read_vectors(project, 2, some), shard[[4, 1]])
 
 
 def test_places_follow_from_codes_and_are_those_of_runs_that_store_them(tmp_path):
     import pyarrow as pa
 
-    moved, shards = ROWS.copy(), base.Shards(600, 64)
-    for number in range(len(shards)):  # rows that no codes are chosen by are moved far away
-        moved[heldout.held_out_rows(shards, number, 0.1) + 64 * number] += 1000
+    moved, cut = ROWS.copy(), shards.Shards(600, 64)
+    for number in range(len(cut)):  # rows that no codes are chosen by are moved far away
+        moved[heldout.held_out_rows(cut, number, 0.1) + 64 * number] += 1000
     run = fit(tmp_path / "run", moved)
     result, names = Result(run._folder), (*ASSIGNMENT, "outlier")
     folder = result.folder.stage("assign")
     assert not folder.parts("rows")
     assert sum(len(read_npy(path)) for path in folder.parts("searched"))
-    columns = {name: result.read_column(name) for name in names}
-    one_by_one = assign._Nearest(result.folder, 1, coded=True)
+    columns = {name: result.column(name) for name in names}
+    one_by_one = place_search.PlaceSearch(result.run, 1, coded=True)
     for number in range(result.n_shards):
         found = result.read_shard(number, *ASSIGNMENT)
         for column, expected in zip(found, one_by_one(number), strict=True):
@@ -93,7 +94,7 @@ def test_places_follow_from_codes_and_are_those_of_runs_that_store_them(tmp_path
         path.unlink()
     older = Result(run._folder)
     for name, column in columns.items():
-        assert np.array_equal(older.read_column(name), column, equal_nan=column.dtype.kind == "f")
+        assert np.array_equal(older.column(name), column, equal_nan=column.dtype.kind == "f")
 
 
 @pytest.mark.parametrize("name", ["project", "summarise", "assign"])
@@ -187,8 +188,8 @@ def test_no_shard_that_is_read_ahead_is_left_in_memory(tmp_path, monkeypatch, wo
     np.save(tmp_path / "rows.npy", np.nan_to_num(ROWS))
     monkeypatch.setattr(type(open_source(tmp_path / "rows.npy")), "waits", True)
     monkeypatch.setattr(rows._Fetched, "begin", noted)
-    monkeypatch.setattr(base, "_GROUPS", 3)  # of three shards and more
-    monkeypatch.setattr(base, "_LEAST_GROUPS", 3)
+    monkeypatch.setattr(shards, "_GROUPS", 3)  # of three shards and more
+    monkeypatch.setattr(shards, "_LEAST_GROUPS", 3)
     shoal.fit(tmp_path / "rows.npy", tmp_path / "run", workers=workers, representatives=120)
     assert fetched
     assert not any(one._batches for one in fetched.values())
@@ -198,7 +199,7 @@ def test_at_the_end_of_a_group_the_first_shard_of_the_next_one_is_read_ahead(tmp
     import pickle
 
     groups = [(0, 1), (2, 3), (4,)]
-    coding = codes.Coding(base.Shards(50, 10), groups, StageFolder(tmp_path), copies=False)
+    coding = codes.Coding(shards.Shards(50, 10), groups, StageFolder(tmp_path), copies=False)
     task = project._CodeGroup(None, coding)
     task.fetch(1)
     task.fetch(2)

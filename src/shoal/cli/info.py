@@ -56,9 +56,11 @@ def _print(facts: dict[str, Any], bad: Any, notes: list[str]) -> None:
 
 
 def _odd(run: Path) -> list[str]:
+    from shoal.stages.fit_stages import stage_names
     from shoal.storage import odd_entries
 
-    return odd_entries(run) if run.is_dir() and (run / "run.toml").exists() else []
+    known = run.is_dir() and (run / "run.toml").exists()
+    return odd_entries(run, stage_names()) if known else []
 
 
 def _print_odd(odd: list[str]) -> None:

@@ -20,7 +20,7 @@ def resident() -> int | None:
         return int(file.read().split()[1]) * resource.getpagesize()
 
 
-def give_back() -> None:
+def return_memory_to_os() -> None:
     """Return to the system the memory that neither Python, NumPy nor Arrow uses, where possible."""
     arrow: Any = sys.modules.get("pyarrow")
     if arrow is not None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from shoal.core.morton import SIDE, to_places
 from shoal.explore.atlas import Atlas
 from shoal.explore.cuts import Cut
-from shoal.stages.base import read_vectors
+from shoal.stages.vectors import read_vectors
 
 if TYPE_CHECKING:
     from shoal.explore.explorer import Explorer

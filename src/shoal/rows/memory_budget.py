@@ -209,7 +209,7 @@ _memory = _USUAL_MEMORY
 _opening: int | None = None  # bytes for all reading before there is a plan
 
 
-def share(memory: int, kept: int | None = None, members: int | None = None) -> None:
+def set_memory_budget(memory: int, kept: int | None = None, members: int | None = None) -> None:
     """Divide the memory between the caches of sources, and files with their pixels."""
     kept = usual_cache_bytes(memory) if kept is None else kept
     _set_limits(memory, kept, members_bytes(memory, memory) if members is None else members, None)
@@ -268,4 +268,4 @@ def mebibytes(count: int) -> str:
     return f"{max(1, count >> 20):,} MiB"
 
 
-share(_USUAL_MEMORY)
+set_memory_budget(_USUAL_MEMORY)

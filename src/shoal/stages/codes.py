@@ -17,6 +17,7 @@ from shoal.core.near_codes import NEAR, near_type, shortened
 from shoal.core.nearest import nearest_of
 from shoal.core.per_process import PerProcess
 from shoal.core.representatives import (
+    SAMPLE_PER_CODE,
     Codebook,
     PartialSummary,
     add_coded,
@@ -25,11 +26,17 @@ from shoal.core.representatives import (
     seed_codebook,
 )
 from shoal.engines.base import Task
-from shoal.engines.memory import give_back
+from shoal.engines.memory import return_memory_to_os
 from shoal.errors import InputError
-from shoal.stages.base import EVERY_ROW, Context, Shards, read_vectors
+from shoal.stages.context import Context
 from shoal.stages.copies import aside
+from shoal.stages.shards import Shards
+from shoal.stages.vectors import read_vectors
+from shoal.stages.workload import Need, Workload, search_bytes
 from shoal.storage import StageFolder, read_npy, write_npy
+
+EVERY_ROW = 100_000
+"""Up to this many rows, every distinct row is its own representative."""
 
 SUMMARY = ("weights", "vectors", "rows", "radius")
 """What a summary is, by kind; the last one shows that all are there."""
@@ -157,7 +164,7 @@ def code_rows(
     groups = context.shards.groups(8 * codebook.centres.size)
     coding = Coding(context.shards, groups, folder, len(context.copies.rows) > 0)
     coding.loaded.get(lambda: codebook)
-    context.each_group(task(coding), groups, lambda: folder.numbers("partial_weight"))
+    context.run_missing(task(coding), lambda: folder.numbers("partial_weight"), groups)
     names = [kind for kind in folder.kinds() if kind.startswith("partial_")]
     _write_summary(
         folder,
@@ -175,7 +182,7 @@ def _choose_codebook(
     context: Context, folder: StageFolder, m: int, sample: NDArray[np.float32]
 ) -> Codebook:
     """Choose codes from a sample, and write them."""
-    give_back()  # what the encoder of the sample took
+    return_memory_to_os()  # what the encoder of the sample took
     chosen = seed_codebook(sample, m, context.settings.seed, context.settings.workers or 1)
     arrays = chosen.to_arrays()
     for name in _CODES:
@@ -247,3 +254,25 @@ def _write_summary(
         rows=found.medoid[first],
         radius=found.radius[first].astype(np.float32),
     )
+
+
+def summary_need(work: Workload) -> Need:
+    """Forecast the memory and disk space that it takes to summarise projected rows."""
+    n, m, c = work.rows, work.representatives, work.components
+    left = m * (4 * c + 24) + (4 if work.every_row else near_type(m).itemsize) * n
+    if work.every_row:
+        return Need(n * (8 * c + 80), disk=left)
+    sample, sums = min(n, SAMPLE_PER_CODE * m), sums_bytes(work)
+    # Workers summarise parts of the sample too, once the codes are found in copies of it.
+    return Need(
+        sample * 4 * c + search_bytes(m, c) + sums,
+        2 * sums + work.shards.size * 20 * c,
+        left,
+        len(work.shards.groups(8 * m * c)) * sums,
+        once=sample * (12 * c + 60),
+    )
+
+
+def sums_bytes(work: Workload) -> int:
+    """Count the bytes of the sums of a group of shards."""
+    return work.representatives * (8 * work.components + 40)

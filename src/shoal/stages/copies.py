@@ -27,8 +27,8 @@ class Copies:
     kept: NDArray[np.int64] = field(default_factory=_none)
 
     @property
-    def facts(self) -> dict[str, Any]:
-        """Fingerprint facts; empty if there are no copies."""
+    def depends_on(self) -> dict[str, Any]:
+        """What results without the copies depend on; empty if there are none."""
         if not len(self.rows):
             return {}
         return {"copies": fingerprint(self.rows.tobytes().hex(), self.kept.tobytes().hex())}

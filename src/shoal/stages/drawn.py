@@ -12,8 +12,9 @@ from shoal.features import Encoder
 from shoal.methods import DEFAULT
 from shoal.rows import Source, Taken, draw_rows
 from shoal.settings import FitSettings
-from shoal.stages.base import KEPT_BYTES, Shards, is_plain
 from shoal.stages.codes import representatives_for
+from shoal.stages.shards import Shards
+from shoal.stages.source_traits import STORED_BYTES, is_integer_array
 
 LOOKED_AT = 1 << 20
 """Rows that the projection of a large collection is fitted to.
@@ -32,8 +33,8 @@ def is_kept(source: Source, encoder: Encoder) -> bool:
     The kernels of pixels and gradients are as fast as reading what they give, unless the images
     must be decoded again.
     """
-    small = source.n_rows * encoder.n_features * 4 <= KEPT_BYTES
-    quick = encoder.name == "vectors" or (encoder.name in _QUICK and is_plain(source))
+    small = source.n_rows * encoder.n_features * 4 <= STORED_BYTES
+    quick = encoder.name == "vectors" or (encoder.name in _QUICK and is_integer_array(source))
     return encoder.needs.expensive or (small and not quick)
 
 

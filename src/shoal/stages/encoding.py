@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from shoal.features import Encoder, Projection
 from shoal.features.projection import PROJECTED
 from shoal.rows import Batch
-from shoal.stages.base import write_quarantine
+from shoal.stages.quarantine import reasons_in_shard, write_quarantine
 from shoal.stages.rows import Rows
-from shoal.storage import StageFolder, read_table
+from shoal.storage import RunFolder, StageFolder, read_npy
 
 _BLOCK = 4 * PROJECTED  # rows that are encoded at a time
 _CLEAR = 1e-3  # of the squared length: from here on, the difference of squares is right to 1e-3
@@ -73,6 +73,28 @@ def project_rows(
     return vectors, good, np.concatenate(lefts)
 
 
+def project_shard(
+    rows: Rows,
+    encoder: Encoder,
+    projection: Projection,
+    number: int,
+    tried: NDArray[np.int64] | None = None,
+) -> tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[np.float32], dict[int, str]]:
+    """Encode and project a shard as `project_rows` does; also return why rows are unusable."""
+    blocks, at = [], 0
+    bad: dict[int, str] = {}
+    for batch in rows.read(number):
+        end = at + len(batch.data)
+        own = None if tried is None else tried[(tried >= at) & (tried < end)] - at
+        blocks.append(project_rows(encoder, projection, batch, own))
+        bad |= {at + i: reason for i, reason in batch.bad.items()}
+        at = end
+    vectors, good, left = blocks[0]
+    if len(blocks) > 1:
+        vectors, good, left = map(np.concatenate, zip(*blocks, strict=True))
+    return vectors, good, left, with_reasons(good, bad)
+
+
 @dataclass(frozen=True)
 class Encoding:
     """Encodes shards, and records which of their rows are usable."""
@@ -110,11 +132,18 @@ def note_late(rows: Rows, folder: StageFolder, number: int, bad: dict[int, str])
     """Write the unusable rows that the index did not know about, if any."""
     path = rows.index.part("quarantine", number, "parquet")
     start, stop = rows.shards.bounds(number)
-    known = {row - start for row in read_table(path, ["row"])["row"].to_pylist()}
+    known = reasons_in_shard(path, start)
     late = {at: reason for at, reason in bad.items() if at not in known}
     if late:
         names = rows.source.names(start, stop)
         write_quarantine(folder.part("quarantine", number, "parquet"), start, late, names)
+
+
+def read_projection(run: RunFolder) -> Projection:
+    """Read the projection of a possibly unfinished run."""
+    folder = run.stage("features")
+    names = ("mean", "matrix", "eigenvalues")
+    return Projection.from_arrays({name: read_npy(folder.whole(name)) for name in names})
 
 
 def residual(

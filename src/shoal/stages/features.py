@@ -22,11 +22,17 @@ from shoal.features import (
 )
 from shoal.rows import Source
 from shoal.stages import drawn
-from shoal.stages.base import Context, Shards, Stage, quarantined, refuse_too_few
+from shoal.stages.context import Context
 from shoal.stages.drawn import is_kept, looks_at_some
 from shoal.stages.encoding import Encoding, ShardTask, encode_good
+from shoal.stages.growth.previous import Previous
 from shoal.stages.learning import learn
+from shoal.stages.quarantine import read_quarantine, refuse_too_few
 from shoal.stages.reducing import drop_base, encoding_of, fit_steps
+from shoal.stages.shards import Shards
+from shoal.stages.source_traits import index_stores_rows
+from shoal.stages.stage import Stage
+from shoal.stages.workload import Need, Workload
 from shoal.storage import StageFolder, read_npy, read_table, write_json, write_npy
 
 _SEED = 13_176  # of the sample for the projection, which is the same for every seed of a fit
@@ -114,7 +120,7 @@ def fitting_passes(source: Source, encoder: Encoder) -> int:
     return 0 if is_kept(source, unreduced(encoder)) else encoder.needs.passes
 
 
-def base_bytes(source: Source, encoder: Encoder) -> int:
+def _base_bytes(source: Source, encoder: Encoder) -> int:
     """Return the size of the base features that are stored while the steps are fitted."""
     base = unreduced(encoder)
     kept = encoder.needs.passes and is_kept(source, base)
@@ -133,7 +139,7 @@ def _unpacked(array: NDArray, d: int) -> Moments:
     return Moments(int(array[0]), float(array[1]), mean, scatter)
 
 
-def _facts(context: Context) -> dict[str, Any]:
+def _depends_on(context: Context) -> dict[str, Any]:
     """Return what the features depend on."""
     encoder = context.encoder
     return {
@@ -143,7 +149,7 @@ def _facts(context: Context) -> dict[str, Any]:
         "whiten": encoder.whiten,
         "components": encoder.needs.components,
         **({"seed": context.settings.seed} if isinstance(unreduced(encoder), Learned) else {}),
-        **context.shards.grouped,
+        **context.shards.depends_on,
     }
 
 
@@ -185,7 +191,7 @@ def _moments_of_some(context: Context, folder: StageFolder) -> Moments:
     shards, d = looked_at.shards, context.encoder.n_features
     groups = shards.groups(8 * (2 + d + d * d), _ROOM)
     task = _MomentsOfSome(looked_at, shards, groups, context.encoder, folder)
-    context.each_group(task, groups, lambda: folder.numbers("moments"), counted=False)
+    context.run_missing(task, lambda: folder.numbers("moments"), groups, counted=False)
     return _merged(folder, d)
 
 
@@ -197,9 +203,9 @@ def _moments(context: Context, folder: StageFolder) -> Moments:
     groups = context.shards.groups(8 * (2 + d + d * d), _ROOM_WHEN_KEPT if kept else _ROOM)
     task = _MomentsOfGroup(encoding, groups, kept)
     if kept:
-        context.each_shard(_EncodeShard(encoding), lambda: folder.numbers("ok"))
-    context.each_group(task, groups, lambda: folder.numbers("moments"), counted=not kept)
-    refuse_too_few(context.shards.n_rows, quarantined(context.run))
+        context.run_missing(_EncodeShard(encoding), lambda: folder.numbers("ok"))
+    context.run_missing(task, lambda: folder.numbers("moments"), groups, counted=not kept)
+    refuse_too_few(context.shards.n_rows, read_quarantine(context.run, ("index", "features")))
     return _merged(folder, d)
 
 
@@ -211,4 +217,34 @@ def _merged(folder: StageFolder, d: int) -> Moments:
     return moments
 
 
-STAGE = Stage("features", ("index",), _facts, _work, once=True)
+def _extend(context: Context, previous: Previous) -> dict[str, Any]:
+    """Link the encoder and the projection, and stored features of the previous run's rows."""
+    previous.link(context.stage("features"), lambda _, number: number is None or previous.kept > 0)
+    return previous.stage("features").read_receipt().counts
+
+
+def _need(work: Workload) -> Need:
+    n, d, encoder = work.rows, work.features, work.encoder
+    reading = 0 if index_stores_rows(work.opened) else work.source_bytes
+    flags = n * (not looks_at_some(work.source, encoder))
+    stored = 4 * n * d * is_kept(work.opened, encoder)
+    moments = 8 * d * d * len(work.shards.groups(8 * d * d))
+    return Need(
+        encoder.needs.shared + reading,
+        work.encoding_bytes + 40 * d * d,
+        flags + stored,
+        moments + _base_bytes(work.opened, encoder),
+    )
+
+
+STAGE = Stage(
+    "features",
+    ("index",),
+    _depends_on,
+    _work,
+    _extend,
+    _need,
+    once=True,
+    reads_source=True,
+    quarantines=True,
+)

@@ -9,7 +9,9 @@ from shoal.core.nearest import EXACT_CENTRES, nearest_of
 from shoal.core.novelty import REACH, Novelty, local_scale, row_scores
 from shoal.core.shortlists import Shortlists, coarse_cells, search_others
 from shoal.features import Projection
-from shoal.stages.base import Context, Shards, read_vectors
+from shoal.stages.context import Context
+from shoal.stages.shards import Shards
+from shoal.stages.vectors import read_vectors
 from shoal.storage import StageFolder, read_npy, write_npy
 
 _ROWS = 10_000  # held out, so that a rate of 1 % is known to a tenth of it

@@ -12,15 +12,18 @@ from shoal.rows import Batch, Source, remarks_of
 from shoal.rows.arrays.scale import sample_values
 from shoal.rows.handles import origins
 from shoal.rows.pictures import pictures_of
-from shoal.stages.base import (
-    Context,
-    Shards,
-    Stage,
-    is_read,
-    keeps_numbers,
-    refuse_too_few,
-    write_quarantine,
+from shoal.stages.context import Context
+from shoal.stages.growth.previous import Previous
+from shoal.stages.quarantine import refuse_too_few, write_quarantine
+from shoal.stages.shards import Shards
+from shoal.stages.source_traits import (
+    index_reads_rows,
+    index_stores_rows,
+    is_encoded,
+    row_bytes,
 )
+from shoal.stages.stage import Stage
+from shoal.stages.workload import Need, Workload, read_bytes
 from shoal.storage import StageFolder, read_npy, read_table, write_json, write_npy, write_table
 
 
@@ -76,12 +79,12 @@ def _gaps(batch: Batch) -> NDArray[np.int64]:
     return gaps.sum(axis=0, dtype=np.int64)
 
 
-def _facts(context: Context) -> dict[str, Any]:
+def _depends_on(context: Context) -> dict[str, Any]:
     """Return what the index depends on."""
-    return {"version": 2, "source": context.facts, "shard_rows": context.shards.size}
+    return {"version": 2, "source": context.fingerprint, "shard_rows": context.shards.size}
 
 
-def index_rows(
+def _index_rows(
     context: Context, named: bool = True, links: bool | None = True, **about: Any
 ) -> dict[str, Any]:
     """Index every missing shard and write the summary; raise without two usable rows.
@@ -91,10 +94,10 @@ def index_rows(
     import pyarrow as pa
 
     source, folder = context.opened, context.stage("index")
-    read, keep = is_read(source), keeps_numbers(source)
+    read, keep = index_reads_rows(source), index_stores_rows(source)
     task = _IndexShard(source, context.shards, folder, read, keep, named)
     runs = context if read else context.light()
-    runs.each_shard(task, lambda: folder.numbers("quarantine", "parquet"))
+    runs.run_missing(task, lambda: folder.numbers("quarantine", "parquet"))
     bad = pa.concat_tables([read_table(path) for path in folder.parts("quarantine")])
     refuse_too_few(source.n_rows, bad)
     array, files, table = source.as_array(), source.as_files(), source.as_table()
@@ -115,7 +118,7 @@ def index_rows(
         "reading": files.reading.as_dict() if files else None,
         "pages": files.store.pages_are if files else None,
         "values": values.as_dict() if values else None,
-        "source": context.facts,
+        "source": context.fingerprint,
         "sample_of": sample_of(source),
         "links": links,
         **about,
@@ -145,4 +148,40 @@ def sample_of(source: Source) -> int | None:
     return taken.of if taken is not None and taken.sample else None
 
 
-STAGE = Stage("index", (), _facts, index_rows)
+def _extend(context: Context, previous: Previous) -> dict[str, Any]:
+    """Link what the previous run recorded of its rows, and index the others."""
+    source, summary = context.opened, previous.result.summary
+    named = not previous.kept or bool(summary["named"])
+    named &= source.names(0, 1) is not None or source.taken is not None
+    previous.link(
+        context.stage("index"),
+        lambda kind, number: (
+            number is not None and previous.keeps(number) and (named or kind != "names")
+        ),
+    )
+    links = summary.get("links") if previous.kept else True  # earlier versions recorded none
+    names = ("kind", "shape", "mixed_sizes", "rule", "reading", "pages", "values")
+    about = {"previous": previous.path, "kept": previous.kept, "fitted": previous.fitted}
+    kept = {name: summary.get(name) for name in names}
+    return _index_rows(context, named, links, **kept, grown=about)
+
+
+def _need(work: Workload) -> Need:
+    source, n = work.opened, work.rows
+    names = 40 * n * is_encoded(source)
+    numbers = n * row_bytes(source) if index_stores_rows(source) else 0
+    if not index_reads_rows(source):
+        return Need(disk=names + numbers)
+    return Need(work.source_bytes, work.shards.size * read_bytes(source), names + numbers)
+
+
+STAGE = Stage(
+    "index",
+    (),
+    _depends_on,
+    _index_rows,
+    _extend,
+    _need,
+    reads_source=True,
+    quarantines=True,
+)

@@ -14,7 +14,7 @@ from shoal.features.learned.network import onnx_graph
 from shoal.features.learned.training import EVERY, STEPS, State, import_torch, train
 from shoal.rows import Source, Taken
 from shoal.rows.base import spread
-from shoal.stages.base import Context
+from shoal.stages.context import Context
 from shoal.storage import StageFolder, delete_file, read_npy, write_npy
 
 # Training images: 60,000 of 32 x 32 in colour are 176 MiB.

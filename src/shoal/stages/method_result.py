@@ -15,7 +15,6 @@ from shoal.methods.rules import ARRAYS, KINDS
 from shoal.methods.structure import MethodStructure
 from shoal.stages.result import Result
 from shoal.storage import (
-    RunFolder,
     StageFolder,
     damage_errors,
     read_json,
@@ -65,13 +64,6 @@ def frame_for(method: Method, projection: Projection) -> Frame | None:
         outside = np.linalg.norm(mean - matrix @ (inside / (matrix**2).sum(axis=0)))
         return Frame(np.eye(d, d + 1), np.append(inside, outside))
     return None
-
-
-def read_projection(run: RunFolder) -> Projection:
-    """Read the projection of a possibly unfinished run."""
-    folder = run.stage("features")
-    names = ("mean", "matrix", "eigenvalues")
-    return Projection.from_arrays({name: read_npy(folder.whole(name)) for name in names})
 
 
 def write_found(

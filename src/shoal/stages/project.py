@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -13,13 +13,29 @@ from shoal.core.packing import pack
 from shoal.core.representatives import SAMPLE_PER_CODE, PartialSummary
 from shoal.errors import SourceError
 from shoal.features import Encoder, Projection
-from shoal.stages.base import EVERY_ROW, Context, Shards, Stage, write_vectors
-from shoal.stages.codes import Coding, code_rows, drop_parts, joined_sample, representatives_for
+from shoal.stages.codes import (
+    EVERY_ROW,
+    Coding,
+    code_rows,
+    drop_parts,
+    joined_sample,
+    representatives_for,
+    summary_need,
+    sums_bytes,
+)
+from shoal.stages.context import Context
 from shoal.stages.copies import aside
-from shoal.stages.drawn import Drawn, is_single_pass
-from shoal.stages.encoding import note_late, project_rows, residual, with_reasons
+from shoal.stages.drawn import Drawn, is_kept, is_single_pass
+from shoal.stages.encoding import note_late, project_rows, project_shard, read_projection, residual
+from shoal.stages.growth.previous import Previous
+from shoal.stages.growth.project import ProjectAdded
 from shoal.stages.heldout import checked_rows, held_out_rows, not_held_out
 from shoal.stages.rows import Later, Rows
+from shoal.stages.shards import Shards
+from shoal.stages.source_traits import index_stores_rows
+from shoal.stages.stage import Stage
+from shoal.stages.vectors import write_vectors
+from shoal.stages.workload import Need, Workload
 from shoal.storage import StageFolder, read_npy, write_npy
 
 
@@ -67,26 +83,11 @@ class _ProjectShard:
                 # The last bits of a product depend on a row's place: equal rows are found before.
                 write_npy(self.folder.part("hashes", item), row_hashes(features))
         else:  # the projection was fitted to a sample
-            vectors, good, left = self._encoded(item, tried)
+            vectors, good, left, bad = project_shard(
+                self.rows, self.encoder, self.projection, item, tried
+            )
+            note_late(self.rows, self.folder, item, bad)
         return vectors, good, left[good[tried]]
-
-    def _encoded(
-        self, number: int, tried: NDArray[np.int64]
-    ) -> tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[np.float32]]:
-        """Encode and project a shard; return also the residuals of rows that are tried."""
-        blocks, at = [], 0
-        bad: dict[int, str] = {}
-        for batch in self.rows.read(number):
-            end = at + len(batch.data)
-            own = tried[(tried >= at) & (tried < end)] - at
-            blocks.append(project_rows(self.encoder, self.projection, batch, own))
-            bad |= {at + i: reason for i, reason in batch.bad.items()}
-            at = end
-        vectors, good, left = blocks[0]
-        if len(blocks) > 1:
-            vectors, good, left = map(np.concatenate, zip(*blocks, strict=True))
-        note_late(self.rows, self.folder, number, with_reasons(good, bad))
-        return vectors, good, left
 
     def _features(self, number: int, good: NDArray[np.bool_]) -> NDArray:
         """Return the features of a shard; those of unusable rows are arbitrary."""
@@ -200,40 +201,34 @@ class _ProjectDrawn:
         return np.concatenate(may)
 
 
-VERSION = {"version": 3}
+_VERSION = {"version": 3}
 
 
-def _facts(context: Context) -> dict[str, Any]:
+def _depends_on(context: Context) -> dict[str, Any]:
     """Return what the vectors and codes depend on besides features and projection."""
     settings = context.settings
-    if not is_single_pass(context.source, context.encoder, settings):
-        return VERSION
+    single = is_single_pass(context.source, context.encoder, settings)
+    if not single or context.previous is not None:
+        return _VERSION
     codes = {"representatives": settings.representatives, "seed": settings.seed}
-    return {**VERSION, **codes, **context.copies.facts, **context.shards.grouped}
+    return {**_VERSION, **codes, **context.copies.depends_on, **context.shards.depends_on}
 
 
 def _work(context: Context) -> dict[str, Any]:
     """Project every shard, and in a single pass also code it."""
     folder = context.stage("project")
-    projection = read_projection(context)
+    projection = read_projection(context.run)
     shard = _ProjectShard(
         context.rows, context.encoder, projection, context.stage("features"), folder
     )
     if is_single_pass(context.source, context.encoder, context.settings):
         _code(context, shard)
     else:
-        context.each_shard(shard, lambda: folder.numbers("vectors"))
-    return counts_of(folder, projection)
+        context.run_missing(shard, lambda: folder.numbers("vectors"))
+    return _counts(folder, projection)
 
 
-def read_projection(context: Context) -> Projection:
-    """Read the projection that was fitted."""
-    folder = context.stage("features")
-    names = ("mean", "matrix", "eigenvalues")
-    return Projection.from_arrays({n: read_npy(folder.whole(n)) for n in names})
-
-
-def counts_of(folder: StageFolder, projection: Projection) -> dict[str, Any]:
+def _counts(folder: StageFolder, projection: Projection) -> dict[str, Any]:
     """Count the usable rows and the components, for the receipt."""
     good = sum(int(read_npy(path).sum()) for path in folder.parts("ok"))
     return {"rows": good, "components": projection.n_components}
@@ -249,7 +244,7 @@ def _code(context: Context, shard: _ProjectShard) -> None:
         parts, copies = drawn.shards, len(context.copies.rows) > 0
         groups = parts.groups(1)
         task = _ProjectDrawn(drawn, parts, groups, shard, copies)
-        context.each_group(task, groups, lambda: folder.numbers("sample_vectors"), counted=False)
+        context.run_missing(task, lambda: folder.numbers("sample_vectors"), groups, counted=False)
         return joined_sample(folder, shard.projection.n_components)
 
     context.copies.write(folder)
@@ -257,4 +252,58 @@ def _code(context: Context, shard: _ProjectShard) -> None:
     drop_parts(folder)
 
 
-STAGE = Stage("project", ("features",), _facts, _work)
+def _extend(context: Context, previous: Previous) -> dict[str, Any]:
+    """Link the vectors of the previous run's rows, and project the others."""
+    folder, projection = context.stage("project"), read_projection(context.run)
+    wholes = ("residual", "centres")
+    previous.link(
+        folder, lambda kind, at: kind in wholes or (at is not None and previous.keeps(at))
+    )
+    task = ProjectAdded(context.rows, context.encoder, projection, previous, folder)
+    context.run_missing(task, lambda: folder.numbers("vectors"))
+    return _counts(folder, projection)
+
+
+def _need(work: Workload) -> Need:
+    n, d, c = work.rows, work.features, work.components
+    stored = is_kept(work.opened, work.encoder) or index_stores_rows(work.opened)
+    need = Need(
+        work.encoder.needs.shared + 8 * c * d,
+        work.encoding_bytes + 8 * work.shards.size * c,
+        n + 4096 * len(work.shards),
+    )
+    if is_single_pass(work.source, work.encoder, work.settings) and not work.grows:
+        need = _and_code(need, work)
+    else:
+        vectors = n * (4 * c + 8) if n <= EVERY_ROW else n * (c + 4)
+        need = replace(need, disk=need.disk + vectors)
+    return replace(need, shared=need.shared + (0 if stored else work.source_bytes))
+
+
+def _and_code(project: Need, work: Workload) -> Need:
+    """Return what it takes to code rows as they are projected, once the sample is gone.
+
+    A worker encodes a shard while it holds the sums of others, then codes it.
+    """
+    coding = summary_need(work)
+    sample = min(work.rows, SAMPLE_PER_CODE * work.representatives) * 4 * work.components
+    return Need(
+        project.shared + coding.shared - sample,
+        max(project.each + sums_bytes(work), coding.each),
+        project.disk + coding.disk,
+        coding.passing + sample,
+        # measured: what encoding left in the heap is in the way
+        coding.once + project.shared + sample,
+    )
+
+
+STAGE = Stage(
+    "project",
+    ("features",),
+    _depends_on,
+    _work,
+    _extend,
+    _need,
+    reads_source=True,
+    quarantines=True,
+)

@@ -15,7 +15,7 @@ from shoal.features.reduced import STEPS, array_path
 from shoal.features.steps import Arrays, Sums
 from shoal.rows import Taken
 from shoal.rows.base import spread
-from shoal.stages.base import Context
+from shoal.stages.context import Context
 from shoal.stages.encoding import Encoding, ShardTask, encode_good
 from shoal.stages.rows import Rows
 from shoal.stages.totals import SUMS, drop_totals, total
@@ -159,8 +159,7 @@ def fit_steps(context: Context, folder: StageFolder, encoder: Reduced, kept: boo
         return
     if kept and encoder.needs.passes:
         task = _KeepBase(Encoding(context.rows, encoder.base, folder))
-        each: list[tuple[int, ...]] = [(number,) for number in range(len(context.shards))]
-        context.each_group(task, each, lambda: folder.numbers("base"), counted=False)
+        context.run_missing(task, lambda: folder.numbers("base"), counted=False)
     encoding, widths = encoding_of(context, folder), encoder.widths
     assert isinstance(encoding.encoder, Reduced)
     for at, step in enumerate(encoder.chain):

@@ -14,9 +14,11 @@ from shoal.errors import SettingError
 from shoal.methods import Partition, Rule
 from shoal.methods.gmm import least_variance, shares_of
 from shoal.methods.passes import COSTS, moved, pass_sums, sums_shape
-from shoal.stages.base import Context, Shards, read_vectors
+from shoal.stages.context import Context
 from shoal.stages.method_result import Frame
+from shoal.stages.shards import Shards
 from shoal.stages.totals import SUMS, drop_totals, total
+from shoal.stages.vectors import read_vectors
 from shoal.storage import StageFolder, read_npy, write_npy
 
 

@@ -12,8 +12,8 @@ from shoal.core.relabelling import ENOUGH, View, relabelled, with_labels
 from shoal.core.structure import Structure
 from shoal.features.altered import altered
 from shoal.rows import Taken
-from shoal.stages.base import Context
-from shoal.stages.method_result import read_projection
+from shoal.stages.context import Context
+from shoal.stages.encoding import read_projection
 from shoal.storage import read_npy
 
 _VIEWS = 9  # the rows and eight altered copies: four gave half the gain on 5,000 rows of MNIST

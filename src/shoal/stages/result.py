@@ -19,7 +19,6 @@ from shoal.errors import InputError
 from shoal.rows.tables.schema import Schema
 from shoal.storage import (
     RunFolder,
-    StageFolder,
     as_array,
     damage_errors,
     read_json,
@@ -29,9 +28,6 @@ from shoal.storage import (
 
 ASSIGNMENT = ("representative", "second", "margin", "distance")
 """The columns that say to which representatives a row belongs; see `places_of`."""
-
-STAGE_NAMES = ("index", "features", "project", "summarise", "tree", "assign")
-"""The stages of every finished run, in order."""
 
 _SUMMARY = {
     "rows": int,
@@ -76,29 +72,6 @@ class Result:
     """The arrays of a finished run, each read on first use."""
 
     folder: RunFolder
-
-    def check(self) -> None:
-        """Raise if a run is unfinished or visibly damaged, without reading all files.
-
-        Raises
-        ------
-        RunError
-            With the file, and what to do.
-        """
-        for stage in self.stages:
-            stage.check()
-        _ = self.layers
-
-    def verify(self) -> None:
-        """Read all files, and raise if one is damaged; see `check`."""
-        for stage in self.stages:
-            stage.verify()
-
-    @property
-    def stages(self) -> list[StageFolder]:
-        """The folders of the stages, in order."""
-        grown = ("drift",) if self.summary.get("grown") else ()
-        return [self.folder.stage(name) for name in (*STAGE_NAMES, *grown)]
 
     def __reduce__(self) -> tuple[type[Result], tuple[RunFolder]]:
         """Pickle without the arrays that were read."""

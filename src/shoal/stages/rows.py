@@ -8,13 +8,11 @@ from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field
 from threading import Lock, Thread
-from typing import TYPE_CHECKING
 
 from shoal.rows import Batch, Source
-from shoal.storage import StageFolder, read_json, read_npy, read_table
-
-if TYPE_CHECKING:
-    from shoal.stages.base import Shards
+from shoal.stages.quarantine import reasons_in_shard
+from shoal.stages.shards import Shards
+from shoal.storage import StageFolder, read_json, read_npy
 
 
 class _Fetched:
@@ -91,7 +89,9 @@ class Rows:
             yield Batch(read_npy(self.base.part("base", number)), given)
             return
         if self.index.has("numbers", number):
-            yield Batch(read_npy(self.index.part("numbers", number)), self._known(number))
+            bad = self.index.part("quarantine", number, "parquet")
+            known = reasons_in_shard(bad, self.shards.bounds(number)[0])
+            yield Batch(read_npy(self.index.part("numbers", number)), known)
             return
         for start, stop in self._blocks(number):
             yield self.fetched.take(self.source, start, stop)
@@ -108,10 +108,3 @@ class Rows:
         length = self.shards.block(self.source)
         for a in range(start, stop, length):
             yield a, min(stop, a + length)
-
-    def _known(self, number: int) -> dict[int, str]:
-        """Return the unusable rows of a shard that the index found, by position in the shard."""
-        start, _ = self.shards.bounds(number)
-        table = read_table(self.index.part("quarantine", number, "parquet"))
-        at = (row - start for row in table["row"].to_pylist())
-        return dict(zip(at, table["reason"].to_pylist(), strict=True))

@@ -11,8 +11,8 @@ from shoal.errors import RunError
 from shoal.rows import Source
 from shoal.rows.handles import origins
 from shoal.rows.images.encoded import EncodedSource
-from shoal.stages.base import Shards
 from shoal.stages.result import Result
+from shoal.stages.shards import Shards
 from shoal.storage import StageFolder, read_json, read_npy
 
 

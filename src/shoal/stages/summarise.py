@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from shoal.core.hashes import row_hashes
 from shoal.core.representatives import SAMPLE_PER_CODE, PartialSummary
-from shoal.stages.base import Context, Shards, Stage, good_blocks, read_vectors
 from shoal.stages.codes import (
     SUMMARY,
     Coding,
@@ -19,10 +18,19 @@ from shoal.stages.codes import (
     joined_sample,
     refuse_one,
     representatives_for,
+    summary_need,
     write_summary,
 )
+from shoal.stages.context import Context
 from shoal.stages.copies import aside
+from shoal.stages.drawn import is_single_pass
+from shoal.stages.fitted import Fitted
+from shoal.stages.growth.previous import Previous
 from shoal.stages.heldout import not_held_out
+from shoal.stages.shards import Shards
+from shoal.stages.stage import Stage
+from shoal.stages.vectors import read_vectors
+from shoal.stages.workload import Need, Workload
 from shoal.storage import StageFolder, link_file, read_npy, write_npy
 
 
@@ -50,15 +58,15 @@ class _SummariseGroup:
         return partial, {"near": near}
 
 
-def _facts(context: Context) -> dict[str, Any]:
+def _depends_on(context: Context) -> dict[str, Any]:
     """Return what the representatives depend on besides the vectors."""
     settings = context.settings
     return {
         "version": 5,
         "representatives": settings.representatives,
         "seed": settings.seed,
-        **context.copies.facts,
-        **context.shards.grouped,
+        **context.copies.depends_on,
+        **context.shards.depends_on,
     }
 
 
@@ -91,10 +99,10 @@ def _keep_distinct(context: Context, folder: StageFolder) -> None:
     """
     project, shards = context.stage("project"), context.shards
     rows, blocks, hashes = [], [], []
-    for number, good in good_blocks(context.run, shards):
-        at = good - shards.bounds(number)[0]
+    for number in range(len(shards)):
+        at = np.flatnonzero(read_npy(project.part("ok", number)))
         vectors = read_vectors(project, number)
-        rows.append(good)
+        rows.append(at + shards.bounds(number)[0])
         blocks.append(vectors[at])
         known = project.has("hashes", number)
         hashes.append(
@@ -166,10 +174,30 @@ def _sample(context: Context, count: int) -> NDArray[np.float32]:
     groups, share = shards.groups(1), min(1.0, count / shards.n_rows)
     copies = len(context.copies.rows) > 0
     task = _SampleGroup(shards, groups, share, context.settings.seed, project, folder, copies)
-    context.light().each_group(
-        task, groups, lambda: folder.numbers("sample_vectors"), counted=False
+    context.light().run_missing(
+        task, lambda: folder.numbers("sample_vectors"), groups, counted=False
     )
     return joined_sample(folder, int(project.read_receipt().counts["components"]))
 
 
-STAGE = Stage("summarise", ("project",), _facts, _work, once=True)
+def _extend(context: Context, previous: Previous) -> dict[str, Any]:
+    """Link the representatives, and store how far from them the rows were that they stand for."""
+    folder, result, sampled = context.stage("summarise"), previous.result, previous.kept == 0
+    of_rows = {"place", "near", "rows"} if sampled else {"place", "near"}
+    previous.link(folder, lambda kind, _: kind not in of_rows)
+    if sampled and result.source_rows is not None:
+        write_npy(folder.whole("rows"), result.source_rows[result.representatives.rows])
+    if not folder.whole("own_distance").exists():
+        place, distance = Fitted(result).own
+        write_npy(folder.whole("own_place"), place)
+        write_npy(folder.whole("own_distance"), distance)
+    return previous.stage("summarise").read_receipt().counts
+
+
+def _need(work: Workload) -> Need:
+    return (
+        Need() if is_single_pass(work.source, work.encoder, work.settings) else summary_need(work)
+    )
+
+
+STAGE = Stage("summarise", ("project",), _depends_on, _work, _extend, _need, once=True)

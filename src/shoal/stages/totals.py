@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.engines.base import Task
-from shoal.stages.base import Context
+from shoal.stages.context import Context
 from shoal.storage import StageFolder, read_npy, write_npy
 
 SUMS, TOTALS = "sums", "totals"
@@ -36,8 +36,8 @@ def total(
     """
     if not folder.has(TOTALS, number):
         groups, first = context.shards.groups(8 * int(np.prod(shape))), _GROUPS * number
-        there = lambda: {part - first for part in folder.numbers(SUMS)}  # noqa: E731
-        context.each_group(task(groups, first), groups, there, counted=False)
+        completed = lambda: {part - first for part in folder.numbers(SUMS)}  # noqa: E731
+        context.run_missing(task(groups, first), completed, groups, counted=False)
         found = np.zeros(shape)
         for item in range(len(groups)):
             found += read_npy(folder.part(SUMS, first + item))

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shoal.core.graph import MOST_NEIGHBOURS
 from shoal.core.mixtures import MOST_ROWS
 from shoal.core.structure import Structure, fit_structure
 from shoal.features import unreduced
@@ -15,17 +16,21 @@ from shoal.methods import DEFAULT, METHODS, Method, parse_assignments
 from shoal.methods.base import WeightedRows
 from shoal.methods.run import run_method
 from shoal.methods.structure import MethodStructure, method_structure
-from shoal.stages.base import Context, Stage
-from shoal.stages.method_result import frame_for, read_projection, write_found
+from shoal.stages.context import Context
+from shoal.stages.encoding import read_projection
+from shoal.stages.growth.previous import Previous
+from shoal.stages.method_result import frame_for, write_found
 from shoal.stages.refine import refined
 from shoal.stages.relabelling import relabel
+from shoal.stages.stage import Stage
+from shoal.stages.workload import GRAPH_BYTES, Need, Workload
 from shoal.storage import read_json, read_npy, write_json, write_npy
 
 
-def _facts(context: Context) -> dict[str, Any]:
+def _depends_on(context: Context) -> dict[str, Any]:
     """Return what the tree depends on besides the representatives."""
     settings = context.settings
-    learnt = {} if context.learnt is None else {"learnt": context.learnt.fingerprint}
+    learnt = {} if context.constraints is None else {"learnt": context.constraints.fingerprint}
     # Left out unless given, so that trees of earlier versions stay valid.
     suggested = {} if settings.k is None else {"k": settings.k}
     refine = {"refine": 1} if settings.refine else {}
@@ -75,7 +80,9 @@ def _shoal(context: Context) -> Structure:
     """Cluster the representatives by Shoal's own method."""
     summary, settings = context.stage("summarise"), context.settings
     vectors, weights = read_npy(summary.whole("vectors")), read_npy(summary.whole("weights"))
-    constraints = None if context.learnt is None else context.learnt.constraints(context.run)
+    constraints = (
+        None if context.constraints is None else context.constraints.constraints(context.run)
+    )
     structure = fit_structure(
         vectors,
         weights,
@@ -144,4 +151,24 @@ def _radius(context: Context) -> NDArray[np.float32]:
     return radius
 
 
-STAGE = Stage("tree", ("summarise",), _facts, _work, by_rows=False, once=True)
+def _extend(context: Context, previous: Previous) -> dict[str, Any]:
+    return previous.link_all(context.stage("tree"))
+
+
+def _need(work: Workload) -> Need:
+    m, method = work.representatives, METHODS.get(work.settings.method)
+    graph = m * (GRAPH_BYTES + 8 * work.components)
+    pairs = 0 if method is None else graph + int(method.pair_bytes * m * m)
+    return Need(graph, disk=m * (16 + 12 * MOST_NEIGHBOURS), once=pairs)
+
+
+STAGE = Stage(
+    "tree",
+    ("summarise",),
+    _depends_on,
+    _work,
+    _extend,
+    _need,
+    by_rows=False,
+    once=True,
+)

@@ -1,11 +1,11 @@
-"""Entries of a run folder that Shoal did not write: links, pipes, files of other programs."""
+"""What in a run folder is not as Shoal writes it: links, pipes, files of other programs."""
 
 from __future__ import annotations
 
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,19 +32,21 @@ class _Level:
 
 _PARTS = _Level(PART.pattern, linked=True)
 _STAGE = _Level(re.escape(BEGUN) + "|" + re.escape(DONE), ((KIND, _PARTS),))
-_STAGES = (
-    "index|features|project|summarise|tree|assign|drift|places|leaves|map"
-    "|(predict|eval)-[0-9a-f]{16}"
-)
-_RUN = _Level(
-    r"run\.toml|\.lock|\.explore\.lock|edits\.sqlite(-journal)?",
-    ((_STAGES, _STAGE), (NOTES, _Level(r"\d+\.json"))),
-)
+# Besides those of a fit: of earlier versions, of the explorer, of passes on an engine
+_OTHER_STAGES = ("places", "leaves", "map", "(predict|eval)-[0-9a-f]{16}")
+_FILES = r"run\.toml|\.lock|\.explore\.lock|edits\.sqlite(-journal)?"
 
 
-def odd_entries(run: Path) -> list[str]:
-    """Describe each entry of a run folder that Shoal did not write; links are not followed."""
-    return [] if is_remote(run) else list(_odd(run, "", _RUN))
+def odd_entries(run: Path, stages: Iterable[str]) -> list[str]:
+    """Describe each entry of a run folder that Shoal did not write; follow no link.
+
+    `stages`: The names of the stages of a fit.
+    """
+    if is_remote(run):
+        return []
+    known = "|".join((*stages, *_OTHER_STAGES))
+    folders = (known, _STAGE), (NOTES, _Level(r"\d+\.json"))
+    return list(_odd(run, "", _Level(_FILES, folders)))
 
 
 def _odd(folder: Path, above: str, level: _Level) -> Iterator[str]:

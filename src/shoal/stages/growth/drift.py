@@ -10,11 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.core.drift import chance_of_more, corrected, difference_interval, share_interval, shift
-from shoal.stages.base import Context, Stage
-from shoal.stages.fitted import USUAL, Fitted
+from shoal.stages.context import Context
+from shoal.stages.fitted import CALIBRATED, USUAL
 from shoal.stages.growth.judging import Gauge, added_rows
-from shoal.stages.growth.proposals import LEAST, Found, propose
+from shoal.stages.growth.proposals import LEAST, MOST_CLUSTERED, Found, propose
 from shoal.stages.result import Result
+from shoal.stages.stage import Stage
+from shoal.stages.workload import GRAPH_BYTES, Need, Workload
 from shoal.storage import RunFolder, damage_errors, read_json, read_npy, write_json
 
 ALPHA = 0.01
@@ -25,7 +27,6 @@ _UNUSUAL = 0.075  # share at unusual distances that is none: they aim at one in 
 _ADVISED = 0.05  # share of new rows that fit no cluster, from which a new fit is advised
 _STRETCHED = 0.25  # the same for those at unusual distances
 _TIMES = 2.0  # as many rows as were fitted
-
 
 _REPORTED = {"previous", "kept", "added", "fitted", "fits", "shard_rows", "misfits", "proposals"}
 
@@ -83,24 +84,24 @@ class _Counts:
     beyond: int = 0
 
 
-def _facts(context: Context) -> dict[str, Any]:
+def _depends_on(context: Context) -> dict[str, Any]:
     return {"version": 2, "seed": context.settings.seed}
 
 
 def _work(context: Context) -> dict[str, Any]:
-    grown, folder = context.added_to, context.stage("drift")
-    result, fitted = Result(context.run), Fitted(grown.before)
-    gauge = Gauge.of(fitted, result.representative_labels(result.primary.k))
+    previous, folder, result = context.previous, context.stage("drift"), Result(context.run)
+    assert previous is not None  # the stage runs only then
+    gauge = Gauge.of(previous, result.representative_labels(result.primary.k))
     new = _counted(context, gauge)
-    verdict = _verdict(new, fitted, gauge)
+    verdict = _verdict(new, gauge)
     found = propose(context, gauge) if _has_cause(new) else []
-    before = _before(grown.before, gauge.labels)
+    before = _before(gauge)
     report = {
-        "previous": str(grown.before.folder.path),
-        "fitted": grown.fitted,
-        "kept": grown.kept,
-        "changed": list(grown.changed),
-        "added": context.shards.n_rows - grown.kept,
+        "previous": previous.path,
+        "fitted": previous.fitted,
+        "kept": previous.kept,
+        "changed": list(previous.changed),
+        "added": context.shards.n_rows - previous.kept,
         "read": new.rows,
         "shard_rows": context.shards.size,
         "kind": result.summary["kind"],
@@ -128,9 +129,10 @@ def _counted(context: Context, gauge: Gauge) -> _Counts:
     return found
 
 
-def _before(before: Result, labels: NDArray[np.int32]) -> NDArray[np.int64]:
-    counts = np.zeros(int(labels.max()) + 1, np.int64)
-    np.add.at(counts, labels, before.counts)
+def _before(gauge: Gauge) -> NDArray[np.int64]:
+    """Count the rows of each cluster in the previous run."""
+    counts = np.zeros(gauge.clusters, np.int64)
+    np.add.at(counts, gauge.labels, gauge.previous.result.counts)
     return counts
 
 
@@ -146,8 +148,8 @@ def _share(count: int, n: int, expected: float) -> dict[str, Any]:
     }
 
 
-def _verdict(new: _Counts, fitted: Fitted, gauge: Gauge) -> dict[str, Any]:
-    place, distance = fitted.own
+def _verdict(new: _Counts, gauge: Gauge) -> dict[str, Any]:
+    place, distance = gauge.fitted.own
     expected = float((distance > gauge.limits[gauge.labels[place]]).mean())
     unlike = _share(new.unlike, new.rows, expected)
     stretched = _share(new.stretched, new.rows, 1 - USUAL)
@@ -217,4 +219,17 @@ def _reasons(report: dict[str, Any], n_rows: int) -> Iterator[str]:
         yield f"the tree was fitted to only {report['fitted']:,} of now {n_rows:,} rows"
 
 
-STAGE = Stage("drift", ("project", "summarise", "tree", "assign"), _facts, _work)
+def _need(work: Workload) -> Need:
+    """Forecast the clustering of a sample, and the stored distances of fitted rows."""
+    sample = MOST_CLUSTERED * (GRAPH_BYTES + 12 * work.features)
+    return Need(sample, disk=8 * min(work.rows, CALIBRATED))
+
+
+STAGE = Stage(
+    "drift",
+    ("project", "summarise", "tree", "assign"),
+    _depends_on,
+    _work,
+    need=_need,
+    growth_only=True,
+)

@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 from shoal.core.near_codes import lengthened
 from shoal.core.packing import rounded
-from shoal.stages.base import Context, read_vectors
+from shoal.stages.context import Context
 from shoal.stages.encoding import residual
 from shoal.stages.fitted import Fitted
-from shoal.stages.growth.grown import Grown
+from shoal.stages.growth.previous import Previous
 from shoal.stages.result import Result
+from shoal.stages.vectors import read_vectors
 from shoal.storage import StageFolder, read_npy
 
 NEAR = 0.02
@@ -26,7 +27,8 @@ NEAR = 0.02
 class Gauge:
     """What rows are judged by, at a cut."""
 
-    fitted: Fitted  # The earlier run
+    previous: Previous
+    fitted: Fitted  # The same run
     labels: NDArray[np.int32]  # (m,) cluster of each representative
     # (clusters,) the distances from which a row is unlike a cluster, and within which 95 % of its
     # own rows are
@@ -34,8 +36,9 @@ class Gauge:
     usual: NDArray[np.float32]
 
     @classmethod
-    def of(cls, fitted: Fitted, labels: NDArray[np.int32]) -> Gauge:
-        return cls(fitted, labels, fitted.limits(labels), fitted.usual(labels))
+    def of(cls, previous: Previous, labels: NDArray[np.int32]) -> Gauge:
+        fitted = Fitted(previous.result)
+        return cls(previous, fitted, labels, fitted.limits(labels), fitted.usual(labels))
 
     @property
     def clusters(self) -> int:
@@ -85,31 +88,33 @@ class Added:
 
 def added_rows(context: Context, gauge: Gauge) -> Iterator[Added]:
     """Go through the shards that have new rows, and judge these."""
-    for number in context.added_to.redone(len(context.shards)):
+    for number in gauge.previous.redone(len(context.shards)):
         yield judged(context, gauge, number)
 
 
 def judged(context: Context, gauge: Gauge, number: int) -> Added:
     """Compare the new rows of a shard with what the old ones were like."""
-    project, grown = context.stage("project"), context.added_to
+    project, previous = context.stage("project"), gauge.previous
     place, distance = Result(context.run).read_shard(number, "representative", "distance")
-    new = (place >= 0) & ~kept_rows(grown, project, number, len(place))
+    new = (place >= 0) & ~kept_rows(previous, project, number, len(place))
     at = np.flatnonzero(new)
     beyond = read_npy(project.part("left", number))[at] > gauge.fitted.residual_limit
     cluster, away = gauge.labels[place[at]], distance[at]
     unlike = (away > gauge.limits[cluster]) | beyond
     stretched = (away > gauge.usual[cluster]) | unlike
-    return Added(number, number * grown.size + at, place[at], cluster, unlike, stretched, beyond)
+    return Added(number, number * previous.size + at, place[at], cluster, unlike, stretched, beyond)
 
 
-def kept_rows(grown: Grown, project: StageFolder, number: int, rows: int) -> NDArray[np.bool_]:
-    """Return which rows of a shard are the earlier run's, as they were, (rows,).
+def kept_rows(
+    previous: Previous, project: StageFolder, number: int, rows: int
+) -> NDArray[np.bool_]:
+    """Return which rows of a shard are the previous run's, as they were, (rows,).
 
     Where files changed, a row is as it was when its vector is, up to rounding.
     """
-    kept = np.arange(rows) < grown.old(number)
-    if number in grown.changed:
-        before = grown.stage("project")
+    kept = np.arange(rows) < previous.kept_in(number)
+    if number in previous.changed:
+        before = previous.stage("project")
         good, was_good = (read_npy(one.part("ok", number)) for one in (project, before))
         both = slice(min(rows, len(was_good)))
         here = read_vectors(project, number)[both]

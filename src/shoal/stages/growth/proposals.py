@@ -22,7 +22,7 @@ from shoal.core.tree import Tree
 from shoal.engines.local import LocalEngine
 from shoal.features import Moments, fit_projection
 from shoal.rows import Taken
-from shoal.stages.base import Context
+from shoal.stages.context import Context
 from shoal.stages.encoding import encode_good
 from shoal.stages.growth.judging import Gauge, added_rows, home_of, judged
 from shoal.stages.result import Result
@@ -32,6 +32,10 @@ LEAST = 10
 """Fewest rows of a proposal."""
 
 _MOST, _MOST_EXPENSIVE = 4_000, 1_000  # rows at unusual distances; half as many others
+MOST_CLUSTERED = 3 * _MOST
+"""Rows that are clustered at most: new ones, half as many of them at usual distances, and as many
+of the previous run."""
+
 _AT_ONCE = 2_048
 _OLD = 0.1  # of a proposal's rows may be old
 _TREES = 3  # the order of visits decides what is cut off first where groups touch
@@ -104,7 +108,7 @@ def propose(context: Context, gauge: Gauge) -> list[Found]:
         of_looked[group] = number
     of_new = np.where(looked.is_old, np.int16(-1), of_looked)
     task = _GoWithNearest(context, gauge, looked.home, of_new)
-    shards = context.added_to.redone(len(context.shards))
+    shards = gauge.previous.redone(len(context.shards))
     left = [number for number in shards if not folder.has("nearest", number)]
     LocalEngine(context.settings.workers or 1).run(task, left)
     old = _old_in(context, gauge, looked, of_looked, len(groups))
@@ -301,7 +305,7 @@ def _old_stretched(context: Context, gauge: Gauge) -> NDArray[np.int64]:
     """Draw old rows at unusual distances, by their numbers in the new run."""
     before, drawn = gauge.fitted.result, _drawn(_old_kinds(gauge), context)
     rows = drawn.rows[drawn.stretched]
-    return rows if before.source_rows is None or context.added_to.kept else before.source_rows[rows]
+    return rows if before.source_rows is None or gauge.previous.kept else before.source_rows[rows]
 
 
 def _tested(

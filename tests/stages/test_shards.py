@@ -2,10 +2,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shoal.core.packing import pack, unpack
 from shoal.rows import open_source
-from shoal.stages.base import Shards, read_vectors, row_bytes, write_vectors
-from shoal.storage import StageFolder
+from shoal.stages.shards import Shards
+from shoal.stages.source_traits import row_bytes
 
 
 @given(st.integers(1, 500), st.integers(1, 100))
@@ -26,9 +25,9 @@ def test_groups_hold_every_shard_once_and_are_64_at_most_or_of_32_shards(n, part
 def test_hundred_workers_have_something_to_do_with_a_billion_tiles():
     shards = Shards(10**9, 65_536)
     assert [len(shards.groups(size)) for size in (1, 16 << 20)] == [463, 463]
-    assert shards.grouped == {"group_shards": 32}
+    assert shards.depends_on == {"group_shards": 32}
     assert Shards(48_000_000, 65_536).groups(16 << 20) == Shards(733, 1).groups(16 << 20)
-    assert Shards(128, 1).grouped == {}
+    assert Shards(128, 1).depends_on == {}
 
 
 def test_large_parts_make_fewer_groups():
@@ -52,19 +51,6 @@ def test_rows_are_spread_over_16_shards_of_a_mebibyte_at_least():
     assert Shards.of(few) == Shards(1 << 17, 65_536)
     images = open_source(np.broadcast_to(np.uint8(0), (3000, 64, 64, 3)))
     assert len(Shards.of(images)) == 16
-
-
-def test_vectors_come_back_whole_or_packed(tmp_path):
-    rows = np.random.default_rng(0).normal(size=(50, 4)).astype(np.float32)
-    folder = StageFolder(tmp_path)
-    folder.begin("x")
-    for number, packed in enumerate((False, True)):
-        write_vectors(folder, number, rows, packed)
-    assert np.array_equal(read_vectors(folder, 0), rows)
-    assert np.array_equal(read_vectors(folder, 1), unpack(*pack(rows)))
-    for number in (0, 1):
-        some = read_vectors(folder, number, np.array([3, 40]))
-        assert np.array_equal(some, read_vectors(folder, number)[[3, 40]])
 
 
 def test_shards_of_what_is_dear_to_decode_are_a_hundredth_of_the_rows_or_so():
