@@ -104,6 +104,14 @@ def test_a_new_group_is_proposed_and_can_be_accepted(tmp_path, m):
     assert set(new.labels()) == {0, 1, 2}
 
 
+def test_a_new_group_beside_clusters_of_few_rows(tmp_path):
+    old = blobs(np.tile([0, 1, 2], 15), 0)  # no row of which is at an unusual distance
+    fit(tmp_path / "old", old)
+    rows = np.concatenate([old, blobs(np.full(30, 3), 1)])
+    new = fit(tmp_path / "new", rows, previous=str(tmp_path / "old"))
+    assert new.drift.report["unlike"]["rows"] == 30
+
+
 def test_scattered_outliers_are_no_group(tmp_path, m):
     fit(tmp_path / "old", OLD, representatives=m)
     lost = np.random.default_rng(3).normal(size=(30, 8)).astype(np.float32) * 60

@@ -127,7 +127,6 @@ def propose(context: Context, gauge: Gauge) -> list[Found]:
 def _new_kinds(
     context: Context, gauge: Gauge
 ) -> Iterator[tuple[int, NDArray[np.int64], NDArray[np.bool_]]]:
-    """Go through the new rows, with which lie at unusual distances."""
     for added in added_rows(context, gauge):
         yield added.shard, added.rows, added.stretched
 
@@ -294,6 +293,8 @@ def _old_in(
     in_all = np.zeros(count, np.int64)
     np.add.at(in_all, group[group >= 0], old.weights[group >= 0])
     rows = _old_stretched(context, gauge)
+    if not len(rows):
+        return 0, np.zeros(count, np.int64), in_all
     features, good = _features(context, rows)
     near = nearest_of(gauge.in_earlier_space(features[good]), looked.home, 2)[0]
     itself = looked.rows[near[:, 0]] == rows[good]
