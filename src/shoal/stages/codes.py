@@ -210,13 +210,11 @@ def drop_parts(folder: StageFolder) -> None:
 
 
 def write_summary(folder: StageFolder, **arrays: NDArray) -> None:
-    """Write a summary."""
     for name in SUMMARY:
         write_npy(folder.whole(name), arrays[name])
 
 
 def refuse_one(distinct: int, rows: int) -> None:
-    """Refuse rows that are all the same."""
     if distinct < 2:
         raise InputError(f"all rows are identical ({rows:,} of them): there is nothing to cluster")
 
@@ -228,7 +226,6 @@ def _read_partial(folder: StageFolder, name: str, group: int) -> NDArray:
 
 
 def _read_codebook(folder: StageFolder) -> Codebook:
-    """Read the codes that were chosen."""
     return Codebook.from_arrays({name: read_npy(folder.whole(name)) for name in _CODES})
 
 

@@ -70,7 +70,6 @@ def _extends(before: Result, after: Result) -> bool:
 
 
 def _numbers(result: Result) -> NDArray[np.int64]:
-    """Return the number of each row in the source."""
     return np.arange(result.n_rows) if result.source_rows is None else result.source_rows
 
 

@@ -39,7 +39,6 @@ class Copies:
         return self.rows[both], self.kept[both]
 
     def write(self, folder: StageFolder) -> None:
-        """Write the copies, if any, for `aside` to read."""
         if len(self.rows):
             write_npy(folder.whole("copies"), self.rows)
 

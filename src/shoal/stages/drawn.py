@@ -71,12 +71,10 @@ class Drawn:
 
     @property
     def rows(self) -> Source:
-        """The rows."""
         return self.loaded.get(self._draw)[1]
 
     @property
     def shards(self) -> Shards:
-        """Ranges of them."""
         return Shards.of(self.rows)
 
     def _draw(self) -> tuple[NDArray[np.int64], Source]:

@@ -104,7 +104,6 @@ class Encoding:
     folder: StageFolder
 
     def shard(self, number: int) -> tuple[NDArray, NDArray[np.bool_]]:
-        """Encode one shard, and write the reasons for unusable rows."""
         features, good, bad = self.encoded(number)
         note_late(self.rows, self.folder, number, with_reasons(good, bad))
         return features, good
@@ -171,9 +170,7 @@ class ShardTask:
     encoding: Encoding
 
     def setup(self) -> None:
-        """Load the encoder."""
         self.encoding.encoder.setup()
 
     def fetch(self, item: int) -> None:
-        """Start to prefetch a shard."""
         self.encoding.rows.fetch(item)

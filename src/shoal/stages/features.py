@@ -60,12 +60,10 @@ class _MomentsOfGroup:
     kept: bool
 
     def setup(self) -> None:
-        """Load the encoder, unless its features are stored."""
         if not self.kept:
             self.encoding.encoder.setup()
 
     def fetch(self, item: int) -> None:
-        """Start to prefetch a group's first shard."""
         if not self.kept:
             self.encoding.rows.fetch(self.groups[item][0])
 
@@ -76,7 +74,6 @@ class _MomentsOfGroup:
         write_npy(self.encoding.folder.part("moments", item), _packed(moments))
 
     def _shards(self, item: int) -> Iterator[tuple[NDArray, NDArray[np.bool_]]]:
-        """Iterate over the features of a group's shards."""
         folder = self.encoding.folder
         group = self.groups[item]
         for number in group:
@@ -102,7 +99,6 @@ class _MomentsOfSome:
     folder: StageFolder
 
     def setup(self) -> None:
-        """Load the encoder, and draw the sample."""
         self.encoder.setup()
         _ = self.drawn.rows
 
@@ -128,19 +124,16 @@ def _base_bytes(source: Source, encoder: Encoder) -> int:
 
 
 def _packed(moments: Moments) -> NDArray[np.float64]:
-    """Put moments into one array."""
     head = np.array([moments.count, moments.weight])
     return np.concatenate([head, moments.mean, moments.scatter.ravel()])
 
 
 def _unpacked(array: NDArray, d: int) -> Moments:
-    """Take moments out of one array."""
     mean, scatter = array[2 : 2 + d], array[2 + d :].reshape(d, d)
     return Moments(int(array[0]), float(array[1]), mean, scatter)
 
 
 def _depends_on(context: Context) -> dict[str, Any]:
-    """Return what the features depend on."""
     encoder = context.encoder
     return {
         "version": 2,
@@ -196,7 +189,6 @@ def _moments_of_some(context: Context, folder: StageFolder) -> Moments:
 
 
 def _moments(context: Context, folder: StageFolder) -> Moments:
-    """Encode every shard, and return the moments of all usable rows."""
     d = context.encoder.n_features
     encoding = encoding_of(context, folder)
     kept = is_kept(context.source, context.encoder)
@@ -210,7 +202,6 @@ def _moments(context: Context, folder: StageFolder) -> Moments:
 
 
 def _merged(folder: StageFolder, d: int) -> Moments:
-    """Merge the moments in group order."""
     moments = Moments.zero(d)
     for path in folder.parts("moments"):
         moments = moments.merge(_unpacked(read_npy(path), d))

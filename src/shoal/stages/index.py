@@ -80,7 +80,6 @@ def _gaps(batch: Batch) -> NDArray[np.int64]:
 
 
 def _depends_on(context: Context) -> dict[str, Any]:
-    """Return what the index depends on."""
     return {"version": 2, "source": context.fingerprint, "shard_rows": context.shards.size}
 
 

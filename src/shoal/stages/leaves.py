@@ -23,7 +23,6 @@ _AT_ONCE = 1 << 22
 
 
 def leaves_fingerprint(run: RunFolder) -> str:
-    """Return the fingerprint of the leaves of a finished run."""
     return fingerprint(
         {"stage": NAME, "version": _VERSION}, run.stage("assign").read_receipt().fingerprint
     )
@@ -74,7 +73,6 @@ def make_leaves(run: RunFolder, folder: StageFolder, progress: Progress) -> dict
 
 
 def _row_type(n_rows: int) -> type[np.integer]:
-    """Return the integer type for row numbers."""
     return np.int32 if n_rows < 1 << 31 else np.int64
 
 

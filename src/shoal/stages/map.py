@@ -37,7 +37,6 @@ _AT_ONCE = 1 << 22
 
 
 def map_fingerprint(leaves: str, seed: int) -> str:
-    """Return the fingerprint of the map for given leaves."""
     return fingerprint({"stage": NAME, "version": _VERSION, "seed": seed}, leaves)
 
 
@@ -112,7 +111,6 @@ class _LayoutProgress:
 
 
 def _position_type(n: int) -> type[np.integer]:
-    """Return the integer type for positions."""
     return np.int32 if n < 1 << 31 else np.int64
 
 
@@ -127,7 +125,6 @@ class _Ground:
 
     @classmethod
     def of(cls, leaves: StageFolder, xy: NDArray[np.float32], workers: int) -> _Ground:
-        """Read it."""
         start = read_npy(leaves.whole("start"))
         return cls(leaves, xy.astype(np.float64), reaches(xy, workers), start)
 
@@ -160,12 +157,10 @@ class _PlaceRange:
     cache: PerProcess[_Ground] = field(default_factory=PerProcess, compare=False, repr=False)
 
     def setup(self) -> None:
-        """Load the coordinates of the leaves."""
         _ = self.ground
 
     @property
     def ground(self) -> _Ground:
-        """The coordinates of the leaves."""
         xy = self.folder.whole("layout")
         return self.cache.get(lambda: _Ground.of(self.leaves, read_npy(xy), 1))
 

@@ -73,7 +73,6 @@ def write_found(
     structure: MethodStructure,
     frame: Frame | None,
 ) -> None:
-    """Write a method's result into the tree stage."""
     arrays: dict[str, NDArray | None] = {
         "method_clusters": structure.clusters,
         "memberships": found.memberships,
@@ -111,7 +110,6 @@ class Found:
 
     @property
     def _folder(self) -> StageFolder:
-        """The stage of the tree."""
         return self.result.folder.stage("tree")
 
     @cached_property

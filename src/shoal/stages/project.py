@@ -50,11 +50,9 @@ class _ProjectShard:
     folder: StageFolder
 
     def setup(self) -> None:
-        """Load the encoder."""
         self.encoder.setup()
 
     def fetch(self, item: int) -> None:
-        """Begin to read a shard."""
         if not self.features.has("features", item):
             self.rows.fetch(item)
 
@@ -126,7 +124,6 @@ class _CodeGroup:
     later: Later = field(default_factory=Later, compare=False, repr=False)
 
     def setup(self) -> None:
-        """Load the encoder and the codes."""
         self.shard.setup()
         _ = self.coding.codebook
 
@@ -174,7 +171,6 @@ class _ProjectDrawn:
     copies: bool
 
     def setup(self) -> None:
-        """Load the encoder, and draw the sample."""
         self.shard.setup()
         _ = self.drawn.rows
 
@@ -183,7 +179,6 @@ class _ProjectDrawn:
         write_npy(self.shard.folder.part("sample_vectors", item), np.concatenate(vectors))
 
     def _project(self, number: int) -> NDArray[np.float32]:
-        """Project the rows of one range that codes may be chosen by."""
         start, stop = self.parts.bounds(number)
         batch = self.drawn.rows.read(start, stop)
         none = np.empty(0, np.int64)
@@ -205,7 +200,6 @@ _VERSION = {"version": 3}
 
 
 def _depends_on(context: Context) -> dict[str, Any]:
-    """Return what the vectors and codes depend on besides features and projection."""
     settings = context.settings
     single = is_single_pass(context.source, context.encoder, settings)
     if not single or context.previous is not None:

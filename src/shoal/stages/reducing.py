@@ -45,7 +45,6 @@ class _SumGroup:
         _ = self.arrays
 
     def fetch(self, item: int) -> None:
-        """Start to prefetch a group's first shard."""
         self.rows.fetch(self.groups[item][0])
 
     @property
@@ -68,7 +67,6 @@ class _SumGroup:
         write_npy(self.folder.part(SUMS, self.first + item), total)
 
     def _rows(self, number: int) -> Iterator[NDArray[np.float32]]:
-        """Iterate over the encoded usable rows of a shard."""
         for batch in self.rows.read(number):
             for block in self.encoder.blocks(len(batch.data)):
                 inside = range(*block.indices(len(batch.data)))
@@ -144,7 +142,6 @@ def encoding_of(context: Context, folder: StageFolder) -> Encoding:
 
 
 def drop_base(folder: StageFolder) -> None:
-    """Delete the stored base features."""
     for number in folder.numbers("base"):
         for ending in ("npy", "json"):
             delete_file(folder.part("base", number, ending))

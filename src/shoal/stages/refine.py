@@ -47,7 +47,6 @@ class _SumGroup:
 def _task(
     context: Context, rule: Rule, frame: Frame | None, groups: list[tuple[int, ...]], first: int
 ) -> _SumGroup:
-    """Return the task that sums groups of rows by a rule."""
     project, folder = context.stage("project"), context.stage("tree")
     return _SumGroup(context.shards, groups, rule, frame, project, folder, first)
 

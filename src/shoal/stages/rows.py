@@ -41,7 +41,6 @@ class _Fetched:
 
 
 def _read_into(future: Future[Batch], source: Source, start: int, stop: int) -> None:
-    """Read a range of rows into a future."""
     try:
         future.set_result(source.read(start, stop))
     except BaseException as error:  # raised by whoever waits for the future
@@ -58,7 +57,6 @@ class Later:
         return Later, ()
 
     def add(self, item: int) -> None:
-        """Note an item after those that were noted before."""
         self._items.append(item)
 
     def take(self) -> int | None:
@@ -103,7 +101,6 @@ class Rows:
             self.fetched.begin(self.source, *next(self._blocks(number)))
 
     def _blocks(self, number: int) -> Iterator[tuple[int, int]]:
-        """Return the ranges of rows in which a shard is read."""
         start, stop = self.shards.bounds(number)
         length = self.shards.block(self.source)
         for a in range(start, stop, length):

@@ -51,7 +51,6 @@ class Shards:
         return number * self.size, min(self.n_rows, (number + 1) * self.size)
 
     def rows(self, number: int) -> int:
-        """Count the rows of a shard."""
         start, stop = self.bounds(number)
         return stop - start
 

@@ -42,7 +42,6 @@ class _SummariseGroup:
     project: StageFolder
 
     def setup(self) -> None:
-        """Load the codes."""
         _ = self.coding.codebook
 
     def __call__(self, item: int) -> None:
@@ -51,7 +50,6 @@ class _SummariseGroup:
     def _shard(
         self, number: int, partial: PartialSummary
     ) -> tuple[PartialSummary, dict[str, NDArray]]:
-        """Summarise one shard."""
         ok, vectors = read_npy(self.project.part("ok", number)), read_vectors(self.project, number)
         good = vectors if ok.all() else vectors[ok]
         partial, near, _ = self.coding.code(number, good, ok, partial)
@@ -59,7 +57,6 @@ class _SummariseGroup:
 
 
 def _depends_on(context: Context) -> dict[str, Any]:
-    """Return what the representatives depend on besides the vectors."""
     settings = context.settings
     return {
         "version": 5,
@@ -161,7 +158,6 @@ class _SampleGroup:
             write_npy(self.folder.part(f"sample_{kind}", item), np.concatenate(rows))
 
     def _at(self, number: int) -> NDArray[np.int64]:
-        """Draw places in a shard."""
         at = np.flatnonzero(read_npy(self.project.part("ok", number)))
         at = at[~aside(self.folder, at, self.shards.bounds(number)[0], self.copies)]
         chance = np.random.default_rng([self.seed, number]).random(len(at))

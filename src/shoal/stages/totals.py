@@ -48,6 +48,5 @@ def total(
 
 
 def drop_totals(folder: StageFolder) -> None:
-    """Delete the stored totals."""
     for kind in (SUMS, TOTALS):
         folder.delete_parts(kind)

@@ -28,7 +28,6 @@ from shoal.storage import read_json, read_npy, write_json, write_npy
 
 
 def _depends_on(context: Context) -> dict[str, Any]:
-    """Return what the tree depends on besides the representatives."""
     settings = context.settings
     learnt = {} if context.constraints is None else {"learnt": context.constraints.fingerprint}
     # Left out unless given, so that trees of earlier versions stay valid.
@@ -55,7 +54,6 @@ def _depends_on(context: Context) -> dict[str, Any]:
 
 
 def _work(context: Context) -> dict[str, Any]:
-    """Fit the structure and write it."""
     folder, settings = context.stage("tree"), context.settings
     if not folder.whole("layers", "json").exists():
         own = settings.method == DEFAULT
@@ -77,7 +75,6 @@ def _work(context: Context) -> dict[str, Any]:
 
 
 def _shoal(context: Context) -> Structure:
-    """Cluster the representatives by Shoal's own method."""
     summary, settings = context.stage("summarise"), context.settings
     vectors, weights = read_npy(summary.whole("vectors")), read_npy(summary.whole("weights"))
     constraints = (
