@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.core.graph import Graph, graph_again
-from shoal.core.intervals import Share, counted_share
 from shoal.core.null import SURE
 from shoal.core.review import (
     Pair,
@@ -23,6 +22,7 @@ from shoal.core.review import (
     torn_by_ties,
     uncertainty,
 )
+from shoal.core.share_intervals import Share, counted_share
 from shoal.edits.curation import Curation
 from shoal.edits.operations.split import splits_under, splitting
 from shoal.edits.state import State, same_rows

@@ -9,7 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.core.drift import chance_of_more, corrected, difference_interval, share_interval, shift
+from shoal.core.share_intervals import (
+    bonferroni,
+    chance_of_more,
+    difference_interval,
+    share_interval,
+    total_variation,
+)
 from shoal.stages.context import Context
 from shoal.stages.fitted import CALIBRATED, USUAL
 from shoal.stages.growth.judging import Gauge, added_rows
@@ -185,9 +191,9 @@ def _findings(new: _Counts, verdict: dict[str, Any], found: list[Found]) -> dict
 def _shares(before: NDArray[np.int64], after: NDArray[np.int64]) -> dict[str, Any]:
     n, m = int(before.sum()), int(after.sum())
     used = np.flatnonzero(before + after)
-    z = corrected(1.96, len(used))
+    z = bonferroni(1.96, len(used))
     low, high = difference_interval(before, n, after, m, z)
-    total, chance = shift(before, after)
+    total, chance = total_variation(before, after)
     clusters = [
         {
             "cluster": c,

@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.core.distinct import distinct_rows
-from shoal.core.drift import chance_of_fewer
 from shoal.core.layers import count_above
 from shoal.core.nearest import nearest_of
 from shoal.core.null import WEAK
+from shoal.core.share_intervals import chance_of_fewer
 from shoal.core.structure import fit_structure
 from shoal.core.tree import Tree
 from shoal.engines.local import LocalEngine

@@ -1,12 +1,58 @@
-"""Differences between counts of new and old rows, with confidence intervals."""
+"""Confidence intervals and tests of shares counted on few rows, and of their differences.
+
+Whether added rows fit a run (drift) is decided in `stages.growth.drift`.
+"""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 import scipy
 from numpy.typing import ArrayLike, NDArray
 
-_Z = 1.96  # 95 %
+_Z = 1.96  # of the normal distribution, 95 %
+
+
+@dataclass(frozen=True)
+class Share:
+    """A share with its 95 % confidence intervals, each 0..1."""
+
+    share: float
+    """As counted; NaN if there are no rows."""
+    low: float
+    high: float
+    """Wilson's interval: correct on average."""
+    least: float
+    most: float
+    """Clopper–Pearson interval: never too narrow."""
+
+
+def counted_share(count: int, n: int, of: int | None = None) -> Share:
+    """Return the share of `count` among `n` rows drawn at random, with its intervals.
+
+    If all rows, `of`, were counted, the intervals have width 0.
+
+    References
+    ----------
+    Brown, Cai, DasGupta, "Interval estimation for a binomial proportion", Statistical Science
+    16 (2001).
+
+    Examples
+    --------
+    >>> found = counted_share(1, 20)
+    >>> round(found.low, 3), round(found.high, 3), round(found.least, 3), round(found.most, 3)
+    (0.009, 0.236, 0.001, 0.249)
+    """
+    if n == 0:
+        return Share(float("nan"), 0.0, 1.0, 0.0, 1.0)
+    share = count / n
+    if of is not None and n >= of:
+        return Share(share, share, share, share, share)
+    low, high = share_interval(count, n, -float(scipy.special.ndtri(0.025)))
+    least = float(scipy.special.betaincinv(count, n - count + 1, 0.025)) if count else 0.0
+    most = float(scipy.special.betaincinv(count + 1, n - count, 0.975)) if count < n else 1.0
+    return Share(share, float(low), float(high), least, most)
 
 
 def share_interval(
@@ -47,7 +93,7 @@ def difference_interval(
     return low, high
 
 
-def shift(before: ArrayLike, after: ArrayLike) -> tuple[float, float]:
+def total_variation(before: ArrayLike, after: ArrayLike) -> tuple[float, float]:
     """Return the total variation between two sets of counts, and its expectation by chance.
 
     It is the share of rows that would have to change their cluster to make the shares equal. The
@@ -55,7 +101,7 @@ def shift(before: ArrayLike, after: ArrayLike) -> tuple[float, float]:
 
     Examples
     --------
-    >>> total, chance = shift([50, 50], [90, 10])
+    >>> total, chance = total_variation([50, 50], [90, 10])
     >>> round(total, 2), round(chance, 3)
     (0.4, 0.052)
     """
@@ -67,10 +113,10 @@ def shift(before: ArrayLike, after: ArrayLike) -> tuple[float, float]:
     return 0.5 * float(np.abs(a / n - b / m).sum()), chance
 
 
-def corrected(z: float, tests: int) -> float:
-    """Return z for a joint 95 % level of several intervals (Bonferroni).
+def bonferroni(z: float, tests: int) -> float:
+    """Return z for a joint 95 % level of several intervals.
 
-    >>> round(corrected(1.96, 1), 2), round(corrected(1.96, 50), 2)
+    >>> round(bonferroni(1.96, 1), 2), round(bonferroni(1.96, 50), 2)
     (1.96, 3.29)
     """
     return float(-scipy.special.ndtri(scipy.special.ndtr(-z) / max(tests, 1)))
@@ -88,14 +134,7 @@ def chance_of_more(count: int, n: int, share: float) -> float:
 def chance_of_fewer(old: int, rows: int, all_old: int, all_rows: int) -> float:
     """Return the probability that at most `old` of `rows` random rows are old.
 
-    Hypergeometric: Fisher's exact test, one-sided.
-
-    Parameters
-    ----------
-    old, rows
-        Old rows in the subset, and size of the subset.
-    all_old, all_rows
-        The same for all rows.
+    Of all `all_rows`, `all_old` are old. Hypergeometric: Fisher's exact test, one-sided.
 
     Examples
     --------
@@ -110,10 +149,6 @@ def chance_of_fewer(old: int, rows: int, all_old: int, all_rows: int) -> float:
 
 
 def _ln_choose(n: int, k: NDArray) -> NDArray[np.float64]:
-    """Logarithm of the number of ways to choose k of n."""
-    found: NDArray[np.float64] = (
-        scipy.special.gammaln(n + 1)
-        - scipy.special.gammaln(k + 1)
-        - scipy.special.gammaln(n - k + 1)
-    )
-    return found
+    ln_factorial = scipy.special.gammaln
+    ways: NDArray[np.float64] = ln_factorial(n + 1) - ln_factorial(k + 1) - ln_factorial(n - k + 1)
+    return ways
