@@ -90,18 +90,18 @@ def test_a_step_leads_to_the_widest_gap_within_reach():
 
 def test_layers_that_were_asked_for():
     tree = tree_with([5.0, 3.5])
-    layers = find_layers(tree, np.ones(20), None, asked=(7, 2, 7, 1))
+    layers = find_layers(tree, np.ones(20), None, requested=(7, 2, 7, 1))
     assert [(layer.k, layer.primary) for layer in layers] == [(1, False), (2, False), (7, True)]
     assert [layer.excess for layer in layers] == [np.inf, 5, -np.inf]
     with pytest.raises(InputError, match="from 1 to 20, the number of representatives; got 21"):
-        find_layers(tree, np.ones(20), None, asked=(3, 21))
+        find_layers(tree, np.ones(20), None, requested=(3, 21))
 
 
 def test_stability_is_the_mean_by_rows():
     tree = tree_with([5.0])
     other = Tree(tree.order, np.r_[8, 1:8, 9:20].astype("i4"), tree.excess)
     weights = np.where(np.arange(20) < 10, 3.0, 1.0)
-    layers = find_layers(tree, weights, Resampled((np.arange(20),), (other,)), asked=(2, 1))
+    layers = find_layers(tree, weights, Resampled((np.arange(20),), (other,)), requested=(2, 1))
     # rows 0–9 are 0–7 at best there: 8 of 10; rows 10–19 come out whole
     assert layers[0].stability == 1
     assert layers[1].stability == pytest.approx((30 * 0.8 + 10 * 1) / 40)

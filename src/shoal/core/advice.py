@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from shoal.core.layers import Layer
 from shoal.core.null import has_structure
 from shoal.core.plural import plural
-from shoal.core.primary import INFORMATION, SATURATED, STEEP
+from shoal.core.primary import layer_score
 from shoal.core.tree import Tree
 from shoal.core.verdicts import numbered_by_size
 
@@ -54,37 +54,19 @@ class Advice:
 
 
 def advise(tree: Tree, layers: Sequence[Layer], weights: NDArray[np.int64]) -> Advice:
-    """Advise on what to look at first in a fit.
-
-    Parameters
-    ----------
-    tree : Tree
-    layers : sequence of Layer
-        One of them primary.
-    weights : ndarray, shape (m,)
-        Rows of each representative.
-    """
+    """Advise on what to look at first in a fit; `weights`, (m,), are the rows of each leaf."""
     primary = next(layer for layer in layers if layer.primary)
     if primary.k == 1:
         return _one_cluster(tree)
-    mixed = _large_and_mixed(tree, primary.k, layers[-1].k, weights)
-    if mixed is None:
-        first, choices = f"{primary.k:,} clusters; none is both large and mixed.", []
-    else:
-        cluster, share, k, parts = mixed
-        first = (
-            f"{primary.k:,} clusters; cluster {cluster} is large and mixed: it has {share:.0%} of "
-            f"the rows, and splits into {plural(parts, 'cluster')} at K = {k:,}."
-        )
-        choices = [Choice(k, f"cluster {cluster} splits")]
+    first, choices = _large_and_mixed(tree, primary.k, layers[-1].k, weights)
     # A weak layer is no clearer than chance, unless that is all there is.
     shown = [layer for layer in layers if layer.k > 1 and layer.weak <= primary.weak]
-    scores = {layer.k: _score(tree, layer, weights) for layer in shown}
+    scores = {layer.k: layer_score(tree, layer.k, weights, layer.stability) for layer in shown}
     own = scores[primary.k]
     near = [k for k, score in scores.items() if score > 0 and score >= _NEARLY * own]
     near = sorted(set(near) - {primary.k}, key=lambda k: -scores[k])[:_OTHERS]
     why = {k: "clearer" if scores[k] > own else "nearly as clear" for k in near}
-    choices += [Choice(k, why[k]) for k in near if mixed is None or k != mixed[2]]
+    choices += [Choice(k, why[k]) for k in near if k not in {one.k for one in choices}]
     if near:
         phrases = [f"K = {k:,} is {why[k]}" for k in near]
         return Advice((first, f"{' and '.join(phrases)}."), tuple(choices))
@@ -136,19 +118,24 @@ def _one_cluster(tree: Tree) -> Advice:
 
 def _large_and_mixed(
     tree: Tree, k: int, finest: int, weights: NDArray[np.int64]
-) -> tuple[int, float, int, int] | None:
-    """Find the largest cluster that the finest layer splits: number, share, K, parts."""
+) -> tuple[str, list[Choice]]:
+    """Describe the largest cluster that the finest layer splits, if it is large."""
     labels, sizes = numbered_by_size(tree.labels(k), weights)
     fine = tree.labels(finest)
     for cluster, size in enumerate(sizes.tolist()):
         share = size / sizes.sum()
         if share < _LARGE / k:
-            return None
+            break
         inside = np.flatnonzero(labels == cluster)
         parts = np.unique(fine[inside])
         if len(parts) > 1:
-            return cluster, share, _comes_apart(tree, inside), len(parts)
-    return None
+            apart = _comes_apart(tree, inside)
+            sentence = (
+                f"{k:,} clusters; cluster {cluster} is large and mixed: it has {share:.0%} of "
+                f"the rows, and splits into {plural(len(parts), 'cluster')} at K = {apart:,}."
+            )
+            return sentence, [Choice(apart, f"cluster {cluster} splits")]
+    return f"{k:,} clusters; none is both large and mixed.", []
 
 
 def _comes_apart(tree: Tree, inside: NDArray[np.int64]) -> int:
@@ -156,14 +143,3 @@ def _comes_apart(tree: Tree, inside: NDArray[np.int64]) -> int:
     mine = np.isin(tree.order, inside)
     within = mine[tree.splits] & mine[tree.splits - 1]
     return int(within.argmax()) + 2
-
-
-def _score(tree: Tree, layer: Layer, weights: NDArray[np.int64]) -> float:
-    """Score a layer by the gap after it and by the reproducible information of its clusters."""
-    excess = tree.excess[layer.k - 2 : layer.k].astype(np.float64)
-    clear = np.tanh(np.maximum(excess, 0) / SATURATED)
-    gap = float(clear[0] - clear[1]) if len(clear) == 2 else float(clear[0])
-    share = np.bincount(tree.labels(layer.k), weights) / weights.sum()
-    share = share[share > 0]
-    stable = layer.stability if np.isfinite(layer.stability) else 1.0
-    return max(gap, 0.0) * float(-(share * np.log(share)).sum() * stable**STEEP) ** INFORMATION

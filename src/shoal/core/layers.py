@@ -1,4 +1,4 @@
-"""Layers: the cuts of the tree that the data itself marks."""
+"""Layers: the cuts of the tree that stand out."""
 
 from __future__ import annotations
 
@@ -16,31 +16,31 @@ from shoal.core.record_lists import Tabular, text_table
 from shoal.core.stability import Resampled
 from shoal.core.tree import Tree
 
-# A layer has at most this many times the clusters of the one before it ...
+# A layer has at most so many times the clusters of the next coarser one; steps are wider where
+# there would be more layers than a person looks through, and where no gap is wide enough.
 _STEP = 1.6
-# ... unless there would be more layers than a person looks through ...
 _MOST_LAYERS = 12
-# ... or the splits between are alike: a third of the spread of structureless splits.
-_ALIKE = 0.15
+# Least gap of the excess after a layer coarser than the primary one: a third of the spread of
+# unstructured splits (`null.SPREAD`).
+_LEAST_GAP = 0.15
 
 
 @dataclass(frozen=True)
 class Layer(Tabular):
-    """A marked cut of the tree.
+    """A cut of the tree that stands out, or was requested.
 
     Parameters
     ----------
     k : int
-        How many clusters.
+        Number of clusters.
     excess : float
-        Excess of the last split that it takes; infinite for K = 1, minus infinite where only
-        the graph's fine grain decides.
+        Excess of its last split; infinite for K = 1, minus infinity for splits within communities.
     stability : float
-        How well the clusters come out again, 0..1; NaN when not known. The lesser of the mean over
-        rows of the stability of their cluster in trees of random parts, and of the mean ARI with
-        what other draws of the same rows show.
+        How well the clusters are reproduced, 0..1; NaN if not known. The lesser of the mean over
+        rows of the stability of their cluster in trees of random subsets, and of the mean ARI with
+        the same cut of trees from other seeds.
     primary : bool
-        True for the one layer that is shown first.
+        True for the one layer that is suggested.
     """
 
     k: int
@@ -50,7 +50,7 @@ class Layer(Tabular):
 
     @property
     def weak(self) -> bool:
-        """True where splits as faint as its last one are found in structureless data, too."""
+        """True if unstructured data have splits as clear as its last one, too."""
         return self.k > 1 and self.excess < WEAK
 
     def __repr__(self) -> str:
@@ -58,11 +58,11 @@ class Layer(Tabular):
         return f"Layer(k={self.k}, excess={self.excess:.3g}, stability={self.stability:.3g}{marks})"
 
     def records(self) -> list[dict[str, Any]]:
-        """Return the layer as one line."""
+        """Return the layer as the one line of a table."""
         return [self.as_dict()]
 
     def as_dict(self) -> dict[str, Any]:
-        """Return plain values; what is not finite becomes None."""
+        """Return plain values; None for what is not finite."""
         plain = {**asdict(self), "weak": self.weak}
         for name in ("excess", "stability"):
             plain[name] = plain[name] if np.isfinite(plain[name]) else None
@@ -70,7 +70,7 @@ class Layer(Tabular):
 
     @classmethod
     def from_dict(cls, plain: dict[str, Any]) -> Layer:
-        """Make the layer from what `as_dict` gave."""
+        """Inverse of `as_dict`."""
         k = int(plain["k"])
         excess = (np.inf if k == 1 else -np.inf) if plain["excess"] is None else plain["excess"]
         stability = np.nan if plain["stability"] is None else float(plain["stability"])
@@ -78,12 +78,12 @@ class Layer(Tabular):
 
 
 class Layers(Tabular, tuple[Layer, ...]):
-    """Layers, coarse to fine, that are shown as a table."""
+    """Layers, coarse to fine, which display as a table."""
 
     __slots__ = ()
 
     def records(self) -> list[dict[str, Any]]:
-        """Return each layer's plain values; see `Layer.as_dict`."""
+        """Return the layers as dictionaries; see `Layer.as_dict`."""
         return [layer.as_dict() for layer in self]
 
     def __repr__(self) -> str:
@@ -95,35 +95,35 @@ def find_layers(
     weights: NDArray,
     resampled: Resampled | None,
     primary: int = 1,
-    asked: Sequence[int] | None = None,
+    requested: Sequence[int] | None = None,
     k: int | None = None,
 ) -> tuple[Layer, ...]:
-    """Mark the layers of a tree, coarse to fine, one of them primary.
+    """Return the layers of a tree, coarse to fine, one of them primary.
 
-    Where the primary layer has one cluster, it is the only one. Otherwise they go from two clusters
-    to the last split that may be real.
+    If the primary layer has one cluster, it is the only one. Otherwise they go from two clusters to
+    the last split that may be real.
 
     Parameters
     ----------
-    tree : Tree
-    weights : ndarray, shape (m,)
-    resampled : Resampled or None
+    weights
+        (m,) rows of each leaf.
+    resampled
         For the stability; None leaves it unknown.
-    primary : int, default 1
-        K of the primary layer, unless `asked` or `k` name another.
-    asked : sequence of int, optional
-        Mark these K, the first one primary, instead of the data's own.
-    k : int, optional
-        Mark this K too, and make it the primary layer.
+    primary
+        K of the primary layer, unless `requested` or `k` names another.
+    requested
+        The K of the layers, the first one primary, instead of those found in the data.
+    k
+        An additional K, which becomes primary.
 
     Raises
     ------
     SettingError
-        When more clusters are requested than there are representatives.
+        When a K exceeds the number of leaves.
     """
-    check_count("k", max([*(asked or ()), k or 1]), tree.n_leaves, "representatives")
-    if asked:
-        ks, primary = sorted(set(asked)), asked[0]
+    check_count("k", max([*(requested or ()), k or 1]), tree.n_leaves, "representatives")
+    if requested:
+        ks, primary = sorted(set(requested)), requested[0]
     else:
         finest = max(primary, count_above(tree, finest_threshold(tree.excess)))
         ks = ladder(tree, primary, finest) if primary > 1 else [1]
@@ -143,40 +143,44 @@ def find_layers(
 def ladder(tree: Tree, primary: int, finest: int) -> list[int]:
     """Choose the K of all layers: the primary one, the finest, and steps between them.
 
-    A step leads to the widest gap of the excess within reach, at most 1.6 times the clusters
-    away, so far as the splits differ. More than twelve layers make the steps wider.
+    Each step leads to the widest gap of the excess within reach, at most 1.6 times as many clusters
+    or so few. If that makes more than twelve layers, the reach is extended.
     """
     reach = _STEP
     while True:
         found = {primary, finest}
-        low = primary
-        while finest > max(reach * low, low + 1):
-            low = _widest_gap(tree, low + 1, min(max(int(reach * low), low + 1), finest - 1), 0.0)
-            found.add(low)
-        high = primary
-        while high > 2:
-            high = _widest_gap(tree, max(2, ceil(high / reach)), high - 1, _ALIKE)
-            if high > 1:
-                found.add(high)
+        finer = primary
+        while finest > max(reach * finer, finer + 1):
+            most = min(max(int(reach * finer), finer + 1), finest - 1)
+            finer = _widest_gap(tree, finer + 1, most, 0.0)
+            found.add(finer)
+        coarser = primary
+        while coarser > 2:
+            coarser = _widest_gap(tree, max(2, ceil(coarser / reach)), coarser - 1, _LEAST_GAP)
+            if coarser > 1:
+                found.add(coarser)
         if len(found) <= _MOST_LAYERS:
             return sorted(found)
         reach *= 1.1
 
 
 def _widest_gap(tree: Tree, low: int, high: int, least: float) -> int:
-    """Return the K of ``low..high`` before the widest drop; coarser if none is wide."""
+    """Return the K of ``low..high`` with the widest gap after it.
+
+    If that is less than `least`, coarser ranges are tried; 1 if there is none.
+    """
     while high > 1:
         ks = np.arange(low, high + 1)
-        drops = tree.excess[ks - 2] - tree.excess[ks - 1]
-        best = int(drops.argmax())
-        if drops[best] >= least:
-            return int(ks[best])
+        gaps = tree.excess[ks - 2] - tree.excess[ks - 1]
+        widest = int(gaps.argmax())
+        if gaps[widest] >= least:
+            return int(ks[widest])
         low, high = max(2, ceil(low / _STEP)), low - 1
     return 1
 
 
 def count_above(tree: Tree, threshold: float) -> int:
-    """Clusters of the cut that takes every split above a threshold."""
+    """Return the number of clusters of the cut by all splits at or above a threshold."""
     return 1 + int((tree.excess >= threshold).sum())
 
 

@@ -110,61 +110,97 @@ def fit_structure(
     """
     m = len(vectors)
     weights = np.ones(m) if weights is None else np.asarray(weights, np.float64)
-    asked = None if isinstance(layers, str) else layers
-    check_count("k", max([*(asked or ()), k or 1]), m, "representatives")
+    requested = None if isinstance(layers, str) else layers
+    check_count("k", max([*(requested or ()), k or 1]), m, "representatives")
     if m < 2:
-        return _tiny(m, asked, k)
-    near = min(neighbours or MOST_NEIGHBOURS, m - 1)
-    nearest = nearest_neighbours(vectors, near, workers=workers)
+        return _tiny(m, requested, k)
+    nearest = nearest_neighbours(vectors, min(neighbours or MOST_NEIGHBOURS, m - 1), workers)
     piles = find_piles(vectors, weights, *nearest, radius)
     if m < 3 and not piles.all():
-        return _tiny(m, asked, k)
-    graph, distances = _graph_of(vectors, nearest, weights, piles, neighbours, workers)
-
-    def fit(rows: NDArray, draw: int) -> Tree:
-        share = weights[rows].sum() / weights.sum()
-        least = None if min_size is None else max(1, round(min_size * share))
-        return _plain_tree(vectors[rows], weights[rows], piles[rows], draw, least, neighbours)
-
-    def draw(number: int) -> _Draw:
-        return _Draw.of(
-            vectors, weights, graph, _SEEDS * seed + number, min_size, detail, constraints
-        )
-
+        return _tiny(m, requested, k)
+    rows = _Rows(vectors, weights, piles, min_size, neighbours)
+    graph, distances = rows.joined(nearest, workers)
     subsets = draw_subsets(m, seed, resamples, graph.copies)
-    jobs: list[tuple[Any, ...]] = [(fit, rows, seed + 1 + i) for i, rows in enumerate(subsets)]
-    if subsets and m <= _CHEAP:
-        jobs += [(draw, i) for i in range(1, _DRAWS)]
-    first, more = _unless_noise(partial(draw, 0), jobs, workers)
-    draws, resampled = [first, *more[len(subsets) :]], None
-    if more:
-        resampled = Resampled(subsets, tuple(more[: len(subsets)]), graph.copies)
-        in_threads(_Draw.confirm, [(one, resampled) for one in draws], workers)
+    seeds = range(_SEEDS * seed, _SEEDS * seed + (_DRAWS if subsets and m <= _CHEAP else 1))
+    draw = partial(_Draw.of, rows, graph, detail=detail, constraints=constraints)
+    draws, resampled = _draw_trees(rows, subsets, seed, draw, seeds, workers)
     primary, best = choose_draw(draws, weights, resampled)
-    if resamples and constraints is None and detail is None and not piles.any():
-        groups = _groups_of_few(vectors, weights, seed, primary, min_size)
+    if resampled and constraints is None and detail is None and not piles.any():
+        groups = _groups_of_few(rows, seed, primary)
         if groups is not None:
-            return fit_structure(
-                vectors,
-                weights,
-                seed=seed,
-                workers=workers,
-                min_size=min_size,
-                neighbours=neighbours,
-                layers=layers,
-                k=k if k or asked else int(groups.max()) + 1,
-                resamples=resamples,
-                constraints=all_apart(groups),
-                radius=radius,
-            )
+            draw = partial(_Draw.of, rows, graph, constraints=all_apart(groups))
+            draws = in_threads(draw, [(one,) for one in seeds], workers)
+            _confirm(draws, resampled, workers)
+            k = k if k or requested else int(groups.max()) + 1
+            primary, best = choose_draw(draws, weights, resampled)
     tree, others = draws[best].tree, [one.tree for one in draws if one is not draws[best]]
     primary = max(primary, draws[best].least_k())
     marked = tuple(
         # what other rows change, or what other draws change, whichever is more
         replace(one, stability=min(one.stability, mean_agreement(tree, others, one.k)))
-        for one in find_layers(tree, weights, resampled, primary, asked, k)
+        for one in find_layers(tree, weights, resampled, primary, requested, k)
     )
     return Structure(tree, marked, graph.neighbours, graph.affinities, distances)
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """The representatives, and the settings of every tree over them or over some of them."""
+
+    vectors: NDArray[np.float32]
+    weights: NDArray[np.float64]
+    piles: NDArray[np.bool_]
+    min_size: int | None
+    neighbours: int | None
+
+    def joined(
+        self, nearest: tuple[NDArray[np.int32], NDArray[np.float32]], workers: int = 1
+    ) -> tuple[Graph, NDArray[np.float32]]:
+        """Build the graph, and return the distances to the neighbours that it uses."""
+        if self.piles.any():
+            settings = self.weights, self.piles, self.neighbours, workers
+            return build_graph_with_piles(self.vectors, nearest, *settings)
+        graph = build_graph(*nearest, self.weights, self.neighbours)
+        return graph, nearest[1][:, : graph.neighbours.shape[1]]
+
+    def subset_tree(self, chosen: NDArray[np.int64], seed: int) -> Tree:
+        """Build the tree of some rows, without stability."""
+        least = self.min_size
+        if least is not None:
+            share = self.weights[chosen].sum() / self.weights.sum()
+            least = max(1, round(least * share))
+        vectors = np.ascontiguousarray(self.vectors[chosen])
+        weights, piles = self.weights[chosen], self.piles[chosen]
+        part = _Rows(vectors, weights, piles, least, self.neighbours)
+        near = min(self.neighbours or MOST_NEIGHBOURS, len(chosen) - 1)
+        graph, _ = part.joined(nearest_neighbours(vectors, near))
+        return _Draw.of(part, graph, seed).tree
+
+
+def _draw_trees(
+    rows: _Rows,
+    subsets: Sequence[NDArray[np.int64]],
+    seed: int,
+    draw: Callable[[int], _Draw],
+    seeds: Sequence[int],
+    workers: int,
+) -> tuple[list[_Draw], Resampled | None]:
+    """Build a tree of each subset and a draw of each seed; only one if its splits are noise."""
+    jobs: list[tuple[Any, ...]] = [
+        (rows.subset_tree, part, seed + 1 + i) for i, part in enumerate(subsets)
+    ]
+    jobs += [(draw, one) for one in seeds[1:]]
+    first, more = _unless_noise(partial(draw, seeds[0]), jobs, workers)
+    if not more:
+        return [first], None
+    trees, draws = tuple(more[: len(subsets)]), [first, *more[len(subsets) :]]
+    resampled = Resampled(tuple(subsets), trees, first.copies)
+    _confirm(draws, resampled, workers)
+    return draws, resampled
+
+
+def _confirm(draws: Sequence[_Draw], resampled: Resampled, workers: int) -> None:
+    in_threads(_Draw.confirm, [(one, resampled) for one in draws], workers)
 
 
 def _unless_noise(
@@ -189,31 +225,15 @@ def _unless_noise(
     return found, [] if noise.is_set() else more
 
 
-def _groups_of_few(
-    vectors: NDArray, weights: NDArray, seed: int, primary: int, min_size: int | None
-) -> NDArray[np.int32] | None:
+def _groups_of_few(rows: _Rows, seed: int, primary: int) -> NDArray[np.int32] | None:
     """Return the groups of few rows that a mixture shows beyond the graph; None if it does not."""
-    if weights.sum() > MOST_ROWS or primary == 1:
+    if rows.weights.sum() > MOST_ROWS or primary == 1:
         return None
-    groups = gaussian_groups(vectors, weights, seed, primary)
-    if groups is None or np.bincount(groups, weights).min() < smallest_cluster(weights, min_size):
+    groups = gaussian_groups(rows.vectors, rows.weights, seed, primary)
+    least = smallest_cluster(rows.weights, rows.min_size)
+    if groups is None or np.bincount(groups, rows.weights).min() < least:
         return None
     return groups
-
-
-def _graph_of(
-    vectors: NDArray,
-    nearest: tuple[NDArray[np.int32], NDArray[np.float32]],
-    weights: NDArray,
-    piles: NDArray[np.bool_],
-    neighbours: int | None,
-    workers: int = 1,
-) -> tuple[Graph, NDArray[np.float32]]:
-    """Build the graph, and return the distances to the neighbours that it uses."""
-    if piles.any():
-        return build_graph_with_piles(vectors, nearest, weights, piles, neighbours, workers)
-    graph = build_graph(*nearest, weights, neighbours)
-    return graph, nearest[1][:, : graph.neighbours.shape[1]]
 
 
 @dataclass
@@ -223,17 +243,16 @@ class _Draw:
     plan: Dendrogram
     excess: NDArray[np.float64]
     detail: float | None
-    groups: NDArray[np.int32] | None = None
-    constraints: Constraints | None = None
+    constraints: Constraints | None
+    groups: NDArray[np.int32] | None
+    copies: NDArray[np.float64] | None
 
     @classmethod
     def of(
         cls,
-        vectors: NDArray,
-        weights: NDArray,
+        rows: _Rows,
         graph: Graph,
         seed: int,
-        min_size: int | None,
         detail: float | None = None,
         constraints: Constraints | None = None,
     ) -> _Draw:
@@ -242,10 +261,12 @@ class _Draw:
         if constraints is not None:
             communities = parted(communities, constraints)
             groups = groups_of(communities, constraints)
+        vectors, weights = rows.vectors, rows.weights
         plan = Dendrogram(vectors, weights, graph, communities, groups)
-        least, fewest = smallest_cluster(weights, min_size), fewest_leaves(len(vectors), min_size)
+        least = smallest_cluster(weights, rows.min_size)
+        fewest = fewest_leaves(len(vectors), rows.min_size)
         excess = all_excess(plan, vectors, weights, graph, least, fewest)
-        return cls(plan, excess, detail, groups, constraints)
+        return cls(plan, excess, detail, constraints, groups, graph.copies)
 
     @cached_property
     def tree(self) -> Tree:
@@ -307,7 +328,7 @@ def mean_agreement(tree: Tree, others: Sequence[Tree], k: int) -> float:
     return float(np.mean([adjusted_rand(labels, other.labels(k)) for other in others]))
 
 
-def _tiny(m: int, asked: tuple[int, ...] | None, k: int | None) -> Structure:
+def _tiny(m: int, requested: tuple[int, ...] | None, k: int | None) -> Structure:
     """Return the structure of one or two rows: a single cluster unless more were requested."""
     tree = Tree(
         np.arange(m, dtype=np.int32),
@@ -316,23 +337,8 @@ def _tiny(m: int, asked: tuple[int, ...] | None, k: int | None) -> Structure:
     )
     other = np.arange(m - 1, -1, -1, dtype=np.int32)[:, None][:, : m - 1]
     ones = np.ones((m, m - 1), np.float32)
-    marked = find_layers(tree, np.ones(m), None, asked=asked, k=k)
+    marked = find_layers(tree, np.ones(m), None, requested=requested, k=k)
     return Structure(tree, marked, other, ones, ones)
-
-
-def _plain_tree(
-    vectors: NDArray,
-    weights: NDArray,
-    piles: NDArray[np.bool_],
-    seed: int,
-    min_size: int | None,
-    neighbours: int | None,
-) -> Tree:
-    """Build the tree of a random subset, without stability."""
-    vectors = np.ascontiguousarray(vectors)
-    k = min(neighbours or MOST_NEIGHBOURS, len(vectors) - 1)
-    graph, _ = _graph_of(vectors, nearest_neighbours(vectors, k), weights, piles, neighbours)
-    return _Draw.of(vectors, weights, graph, seed, min_size).tree
 
 
 def vote(
