@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from sklearn.datasets import load_digits
 
 import shoal
-from shoal.core.representatives import seed_codebook, summarise
+from shoal.core.representatives import seed_codebook
+from shoal.core.summaries import summarise
 from shoal.features import Moments
 
 pytest.importorskip("apache_beam", reason="Apache Beam is not installed: pip install 'shoal[beam]'")

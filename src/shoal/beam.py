@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.core.representatives import (
-    Codebook,
+from shoal.core.codebook import Codebook
+from shoal.core.summaries import (
     PartialSummary,
     Summary,
     merge_partials,

@@ -5,14 +5,13 @@ from hypothesis import strategies as st
 from sklearn.cluster import KMeans
 from sklearn.datasets import load_digits
 
-from shoal.core.representatives import (
-    Codebook,
+from shoal.core.codebook import Codebook
+from shoal.core.representatives import represent, seed_codebook
+from shoal.core.summaries import (
     PartialSummary,
     Summary,
     merge_partials,
     merge_summaries,
-    represent,
-    seed_codebook,
     summarise,
 )
 from shoal.errors import InputError

@@ -12,19 +12,13 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from shoal.core.codebook import Codebook, find_near
 from shoal.core.distinct import distinct_rows
 from shoal.core.near_codes import NEAR, near_type, shortened
 from shoal.core.nearest import nearest_of
 from shoal.core.per_process import PerProcess
-from shoal.core.representatives import (
-    SAMPLE_PER_CODE,
-    Codebook,
-    PartialSummary,
-    add_coded,
-    find_near,
-    merge_summaries,
-    seed_codebook,
-)
+from shoal.core.representatives import SAMPLE_PER_CODE, seed_codebook
+from shoal.core.summaries import PartialSummary, add_coded, merge_summaries
 from shoal.engines.base import Task
 from shoal.engines.memory import return_memory_to_os
 from shoal.errors import InputError

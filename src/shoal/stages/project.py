@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from shoal.core.hashes import row_hashes
 from shoal.core.packing import pack
-from shoal.core.representatives import SAMPLE_PER_CODE, PartialSummary
+from shoal.core.representatives import SAMPLE_PER_CODE
+from shoal.core.summaries import PartialSummary
 from shoal.errors import SourceError
 from shoal.features import Encoder, Projection
 from shoal.stages.codes import (

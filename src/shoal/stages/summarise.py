@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.core.hashes import row_hashes
-from shoal.core.representatives import SAMPLE_PER_CODE, PartialSummary
+from shoal.core.representatives import SAMPLE_PER_CODE
+from shoal.core.summaries import PartialSummary
 from shoal.stages.codes import (
     SUMMARY,
     Coding,
