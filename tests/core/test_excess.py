@@ -6,7 +6,7 @@ from scipy import sparse
 
 from shoal.core.communities import find_communities
 from shoal.core.dendrogram import Dendrogram
-from shoal.core.excess import _PILE, split_excess
+from shoal.core.excess import _PILE_RATIO, split_excess
 from shoal.core.graph import build_graph
 from shoal.core.nearest import nearest_neighbours
 from shoal.core.null import null_log_ratio
@@ -192,7 +192,7 @@ def test_empty_space_between_pieces_of_a_side_does_not_hide_a_split():
 
 @pytest.mark.parametrize("d", [64, 300])
 def test_a_pile_is_no_more_of_a_discovery_than_the_best_split_of_a_round_group(d):
-    # the excess of a pile is ln(_PILE / ratio), as by hand above: 0 at the ratio of chance
+    # the excess of a pile is ln(_PILE_RATIO / ratio), as by hand above: 0 at the ratio of chance
     found = []
     for seed in range(6):
         x = np.random.default_rng([seed, d]).normal(size=(150, d)).astype(np.float32)
@@ -201,4 +201,4 @@ def test_a_pile_is_no_more_of_a_discovery_than_the_best_split_of_a_round_group(d
         sides, matrix = plan.children[plan.root], graph.matrix().toarray()
         a, b = (plan.order[plan.low[side] : plan.high[side]] for side in sides)
         found.append(np.log(slow_ratio(np.ones(150), matrix, a, b)))
-    assert np.mean(found) == pytest.approx(np.log(_PILE), abs=0.25)
+    assert np.mean(found) == pytest.approx(np.log(_PILE_RATIO), abs=0.25)

@@ -3,7 +3,7 @@ import pytest
 from sklearn.metrics import adjusted_rand_score
 
 from shoal.core import relabelling
-from shoal.core.relabelling import relabelled, with_labels
+from shoal.core.relabelling import reassign, with_labels
 from shoal.core.structure import fit_structure
 from shoal.core.verdicts import held_share
 
@@ -26,7 +26,7 @@ def touching(seed=1, rows=1000):
 def refined(vectors, k, view=None, n_views=1, **settings):
     structure = fit_structure(vectors, layers=(k,), resamples=0)
     view = view or (lambda rows, _: vectors[rows])
-    found = relabelled(structure, vectors, np.ones(len(vectors)), view, n_views, **settings)
+    found = reassign(structure, vectors, np.ones(len(vectors)), view, n_views, **settings)
     return structure, structure.tree.labels(k), found
 
 
@@ -90,5 +90,5 @@ def test_a_cluster_that_networks_do_not_find_keeps_its_rows():
     small = (sizes.normal(size=(8, 8)) * 0.3 + vectors[:1]).astype(np.float32)
     vectors = np.concatenate([vectors, small])
     labels = np.append(np.repeat([0, 1], 1000), np.full(8, 2)).astype(np.int32)
-    _, known = relabelling._taught(vectors[None], labels, np.ones(len(labels)), 3, 0)
+    _, known = relabelling._train_networks(vectors[None], labels, np.ones(len(labels)), 3, 0)
     assert known.tolist() == [True, True, False]

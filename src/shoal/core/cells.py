@@ -47,6 +47,12 @@ class Cells:
         """Rows in the frame of the cells, (b, d) float32."""
         return np.ascontiguousarray((rows - self.shift) * np.float32(self.scale), np.float32)
 
+    def cell_of_rows(self) -> NDArray[np.int64]:
+        """Return the cell of each row, (n,)."""
+        cell = np.empty(len(self.order), np.int64)
+        cell[self.order] = np.repeat(np.arange(len(self.centres)), np.diff(self.start))
+        return cell
+
     def regrouped(self, centres: NDArray[np.float32], cell: NDArray[np.integer]) -> "Cells":
         """Return the same rows grouped by other cells; `cell` is that of each row in `members`."""
         place = np.lexsort((self.order, cell))

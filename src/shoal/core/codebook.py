@@ -69,10 +69,8 @@ def with_reach(
     if not several.any():
         return book, code, apart > 0
     square = np.where(several, apart * (weight[code] + 1) / np.maximum(weight[code] - 1, 1), 0)
-    cells = book.shortlists.cells
-    cell = np.empty(len(centres), np.int64)
-    cell[cells.order] = np.repeat(np.arange(len(cells.centres)), np.diff(cells.start))
-    rows = np.bincount(cell[code], several, minlength=len(cells.centres))
+    cell = book.shortlists.cells.cell_of_rows()
+    rows = np.bincount(cell[code], several, minlength=len(book.shortlists.cells.centres))
     scale = np.bincount(cell[code], square, minlength=len(rows)) / np.maximum(rows, 1)
     scale = np.maximum(scale, 0.01 * square.sum() / several.sum())[cell]
     ratio = np.quantile((square / np.where(scale > 0, scale, 1)[code])[several], _WITHIN_REACH)

@@ -1,4 +1,4 @@
-"""How much sparser a split is than in structureless data."""
+"""The excess of a split: how much sparser it is than in unstructured data."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 
 from shoal.core.null import null_log_ratio
 
-# The ratio at which a side of equal rows is not a discovery. Geometry tells nothing of it, so it is
-# that of structureless pieces whose sparsest cuts are least sparse: round ones in very many
-# dimensions show 0.51 to 0.60 at their best split (100 to 200 rows, 64 to 1,000 dimensions).
-_PILE = 0.5
+# Expected ratio of a side of equal rows, which has no geometry: that of unstructured pieces whose
+# sparsest cuts are least sparse. Round ones in very many dimensions have 0.51 to 0.60 at their best
+# split (100 to 200 rows, 64 to 1,000 dimensions).
+_PILE_RATIO = 0.5
 _LENGTH = np.sqrt(12.0)  # of a homogeneous piece, in standard deviations
 
 
@@ -26,52 +26,36 @@ def split_excess(
     pieces: NDArray[np.int64] | None = None,
     copies: tuple[NDArray[np.float64], float] | None = None,
 ) -> float:
-    """Return the excess of splitting rows ``low..high`` at `middle`, everything in leaf order.
+    """Return the excess of splitting rows ``low..high`` at `middle`, all in leaf order.
 
-    The ratio of observed to expected weight between the sides a and b, w_ab (s_a + s_b) / (s_a
-    s_b), is compared with that of a homogeneous piece of the same extent: there an edge crosses
-    the cut with the probability mean |step of an edge along the axis a–b| / extent along that
-    axis. The extent is that of the sides, without the gap between them; so a long thin piece
-    has a small expected ratio, and cutting it across is not a discovery. Few crossing edges
-    make the ratio uncertain: one standard error of their number is added before the logarithm;
-    each weighs what those of the side with the lighter leaves do.
-
-    Where a side is surely several pieces far from each other, most of its extent is empty: then
-    the steps in each piece are compared with the extent of that piece. Where a side is nothing but
-    piles, chance has no part in it, and the edges of its copies alone decide.
+    The ratio of observed to expected weight between the sides is compared with that of a
+    homogeneous piece of the same extent (docs/design.md, "Which splits are real").
 
     Parameters
     ----------
-    vectors, weights, inverse_dimension : ndarray, shape (m, d), (m,) and (m,)
-    edges : tuple of ndarray
+    vectors, weights, inverse_dimension
+        (m, d), (m,) and (m,).
+    edges
         Index pointers, indices and weights of the graph in compressed rows.
-    low, middle, high : int
-    pieces : ndarray, shape (p + 1,), optional
-        Bounds of the homogeneous pieces, `low` first, `middle` among them, `high` last.
-    copies : tuple of ndarray, shape (m,), and float, optional
-        The rows that each leaf counts as (more than 1 for piles), and the edges of each.
+    pieces
+        (p + 1,) bounds of the homogeneous pieces, `low` first, `middle` among them, `high` last:
+        where a side is surely several pieces far from each other, most of its extent is empty, so
+        the steps in each piece are compared with the extent of that piece.
+    copies
+        (m,) rows that each leaf counts as (more than 1 for piles), and the edges of each. Where a
+        side is nothing but piles, only the edges of its copies decide.
 
     Returns
     -------
     float
-        ln(expected / observed): around 0 in structureless pieces, 2 and more at real splits.
+        ln(expected / observed): around 0 in unstructured pieces, 2 and more at clear splits.
     """
     bounds = np.array([low, middle, high]) if pieces is None else pieces
-    n, part, loops = high - low, weights[low:high], np.zeros(high - low)
     sides = slice(None, middle - low), slice(middle - low, None)
-    sizes: tuple[float, float] = middle - low, high - middle
-    a_pile = False
+    rows, part = np.ones(high - low), weights[low:high]
+    loops, pile_side = np.zeros(high - low), False
     if copies is not None:
-        pile = copies[0][low:high] > 1
-        a_pile = any(pile[side].all() for side in sides)
-        if a_pile:
-            rows = copies[0][low:high]
-            loops = rows * copies[1]
-        else:  # the piles on either side tell nothing of this split
-            rows = (~pile).astype(np.float64)
-            part = np.where(pile, 0.0, part)
-        n = rows.sum()
-        sizes = rows[sides[0]].sum(), rows[sides[1]].sum()
+        rows, part, loops, pile_side = _with_copies(copies[0][low:high], copies[1], part, sides)
     x = vectors[low:high].astype(np.float64, copy=False)
     totals = part[sides[0]].sum(), part[sides[1]].sum()
     along = _along_axis(x, part, sides, totals)
@@ -79,23 +63,47 @@ def split_excess(
         return 0.0
     sums, (steps, insides) = np.zeros(4), np.zeros((2, len(bounds) - 1))
     _add_edges(*edges, along, low, middle, high, bounds, loops, sums, steps, insides)
-    inside_a, inside_b, across, n_edges = sums.tolist()
-    if n_edges == 0:
+    if sums[3] == 0:
         return 0.0
     # Edges weigh as the rows that their ends stand for: one more would be the lighter side's.
-    lightness, whole = min(totals[0] / sizes[0], totals[1] / sizes[1]), part.sum()
-    mean_edge = lightness * n / whole * (inside_a + inside_b + across) / n_edges
-    count = across / mean_edge
-    across = mean_edge * (count + np.sqrt(count) + 0.5)
-    s_a, s_b = inside_a + across, inside_b + across
-    ratio = across * (s_a + s_b) / (s_a * s_b)
-    if a_pile:
-        return float(np.log(_PILE / ratio))
+    lightness = min(total / rows[side].sum() for total, side in zip(totals, sides, strict=True))
+    whole = part.sum()
+    ratio = _cautious_ratio(sums, lightness * rows.sum() / whole)
+    if pile_side:
+        return float(np.log(_PILE_RATIO / ratio))
     mean_inverse = float((inverse_dimension[low:high] * part).sum() / whole)
     dimension = 1.0 / max(mean_inverse, 1e-3)
     expected = max(_crossed(along, part, sides, totals, bounds - low, steps, insides), 1e-12)
     null = null_log_ratio(dimension, 2.0 / expected, int(np.count_nonzero(part)))
     return float(np.log(expected / ratio) - null)
+
+
+def _with_copies(
+    copies: NDArray[np.float64],
+    edges: float,
+    weights: NDArray[np.float64],
+    sides: tuple[slice, slice],
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], bool]:
+    """Return the rows, weight and loops of each leaf, and whether a side consists of piles."""
+    pile = copies > 1
+    if any(pile[side].all() for side in sides):
+        return copies, weights, copies * edges, True
+    # Piles on either side tell nothing of this split.
+    return (~pile).astype(np.float64), np.where(pile, 0.0, weights), np.zeros(len(pile)), False
+
+
+def _cautious_ratio(sums: NDArray[np.float64], scale: float) -> float:
+    """Return w_ab (s_a + s_b) / (s_a s_b) with one standard error added to the crossing edges.
+
+    `sums` are those of `_add_edges`; `scale` is the weight of an edge on the lighter side, relative
+    to the mean edge.
+    """
+    inside_a, inside_b, across, n_edges = sums.tolist()
+    mean_edge = scale * (inside_a + inside_b + across) / n_edges
+    count = across / mean_edge
+    across = mean_edge * (count + np.sqrt(count) + 0.5)
+    s_a, s_b = inside_a + across, inside_b + across
+    return float(across * (s_a + s_b) / (s_a * s_b))
 
 
 def _along_axis(

@@ -42,24 +42,16 @@ def most_columns(d: int, k: int) -> int:
 def leading_eigenpairs(
     multiply: Multiply, d: int, k: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the `k` largest eigenpairs of a positive semi-definite matrix.
+    """Return the `k` ≤ `d` largest eigenpairs of a positive semi-definite (d, d) matrix.
 
     Block Lanczos with full reorthogonalisation from fixed random columns, until no square root of
     an eigenvalue changes by more than 1e-4 of itself.
 
-    Parameters
-    ----------
-    multiply : callable
-        Returns products; for a matrix of moments each is one pass over the rows.
-    d, k : int
-        Rows of the matrix, and eigenpairs, k ≤ d.
-
     Returns
     -------
-    values : ndarray, shape (k,), float64
-        Descending.
-    vectors : ndarray, shape (d, k), float64
-        Zero for eigenvalues of 0 that no product revealed.
+    tuple
+        Values, (k,), descending, and vectors, (d, k), zero for eigenvalues of 0 that no product
+        revealed.
 
     References
     ----------
@@ -70,6 +62,19 @@ def leading_eigenpairs(
     if takes_whole(d, k):
         values, vectors = eigh(multiply(None), subset_by_index=(d - k, d - 1))
         return np.maximum(values[::-1], 0.0), vectors[:, ::-1]
+    inner, basis = _projected(multiply, d, k)
+    values, turned = eigh(inner)
+    found, vectors = np.zeros(k), np.zeros((d, k))
+    some = min(k, len(inner))
+    found[:some] = np.maximum(values[::-1][:some], 0.0)
+    vectors[:, :some] = basis @ turned[:, ::-1][:, :some]
+    return found, vectors
+
+
+def _projected(
+    multiply: Multiply, d: int, k: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the matrix in a basis of a Krylov space, and the basis, (d, b)."""
     start = np.random.default_rng(0).standard_normal((d, block_width(k)))
     basis = block = qr(start, mode="economic")[0]
     inner, before = np.zeros((0, 0)), np.zeros(k)
@@ -85,13 +90,7 @@ def leading_eigenpairs(
         if not block.shape[1]:
             break
         basis = np.hstack([basis, block])
-    basis = basis[:, : len(inner)]
-    values, turned = eigh(inner)
-    found, vectors = np.zeros(k), np.zeros((d, k))
-    some = min(k, len(inner))
-    found[:some] = np.maximum(values[::-1][:some], 0.0)
-    vectors[:, :some] = basis @ turned[:, ::-1][:, :some]
-    return found, vectors
+    return inner, basis[:, : len(inner)]
 
 
 def _bordered(inner: NDArray[np.float64], columns: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,7 +1,4 @@
-"""A drawing of the representatives in the plane, for looking at; nothing is computed from it.
-
-Some of them are laid out by t-SNE; the others are put around these, and rows around theirs.
-"""
+"""Layout of the representatives and rows in the plane, for display; no clustering depends on it."""
 
 from __future__ import annotations
 
@@ -16,15 +13,15 @@ from shoal.core.morton import SIDE, code_of
 from shoal.core.nearest import nearest_neighbours, nearest_of
 
 LANDMARKS = 10_000
-"""Representatives that are laid out first; the others are then put among them."""
+"""Maximum number of representatives that are laid out first."""
 
 REFINED = 150_000
-"""Up to here all representatives are moved a little at the end, to come to lie by their own."""
+"""Number of representatives up to which t-SNE continues with all of them at the end."""
 
 _PERPLEXITY = 15
 _EARLY, _LATE, _AFTER = 120, 180, 60
-# So few come to rest sooner, and one thread is as quick as two. Of 3,925 photos as many neighbours
-# lie next to each other after 160 iterations as after 300, of 1,797 digits too (.46, .54).
+# So few settle sooner, and one thread is as fast as two: the neighbour recall of 3,925 photos and
+# of 1,797 digits is the same after 160 iterations as after 300 (.46, .54).
 SMALL = 5000
 _SMALL_EARLY, _SMALL_LATE = 60, 100
 _EVERY = 10
@@ -48,26 +45,20 @@ def lay_out(
     workers: int = 1,
     advance: Callable[[float], None] = lambda share: None,
 ) -> NDArray[np.float32]:
-    """Lay out the representatives in the unit square, (m, 2).
+    """Lay out the representatives, (m, d), in the unit square, (m, 2).
 
-    Up to `LANDMARKS` of them, taken evenly along the leaf order, are laid out by t-SNE from
-    their first two principal components; each other one is put around the landmark nearest to
-    it, the nearer the closer; then t-SNE goes on a little with all of them.
+    Up to `LANDMARKS` of them, taken evenly along the leaf order, are laid out by t-SNE from their
+    first two principal components. Each other one is put around its nearest landmark, the closer
+    the nearer; then t-SNE continues with all of them.
 
     Parameters
     ----------
-    vectors
-        (m, d).
     order
         (m,) representatives in leaf order.
     neighbours, distances
         (m, k) of the tree's graph.
-    seed
-        Of what t-SNE draws.
-    workers
-        Threads.
     advance
-        Is told the share that is done, 0..1, now and then.
+        Called with the share that is done, 0..1.
 
     References
     ----------
@@ -81,23 +72,22 @@ def lay_out(
     chosen = np.sort(order[np.linspace(0, m - 1, count).round().astype(np.int64)])
     refined = count < m <= REFINED and neighbours.shape[1] > 2
     early, late = (_SMALL_EARLY, _SMALL_LATE) if m <= SMALL else (_EARLY, _LATE)
-    steps = _Steps(advance, early + late + refined * _AFTER * m / count)
+    progress = _Progress(advance, early + late + refined * _AFTER * m / count)
     threads = 1 if m <= SMALL else workers
-    flat = _embedded(vectors[chosen], seed, threads, steps, early, late)
-    if count == m:
-        return _in_square(flat)
-    xy = _among(flat, chosen, vectors, workers)
+    xy = _embedded(vectors[chosen], seed, threads, progress, early, late)
+    if count < m:
+        xy = _among(xy, chosen, vectors, workers)
     if refined:
         near = neighbours.astype(np.int64), distances.astype(np.float64)
         found = _tsne(xy, near, neighbours.shape[1] / 3, seed, workers)
-        steps.weight = m / count
-        found.optimize(_AFTER, momentum=0.8, inplace=True, **steps.told(_AFTER))
+        progress.weight = m / count
+        found.optimize(_AFTER, momentum=0.8, inplace=True, **progress.callbacks(_AFTER))
         xy = np.asarray(found, np.float64)
     return _in_square(xy)
 
 
 def reaches(xy: NDArray, workers: int = 1) -> NDArray[np.float64]:
-    """Return how far around each place others may be put: 0.6 of the way to those next to it."""
+    """Return the radius around each place for others: 0.6 of the distance to its neighbours."""
     if len(xy) < 2:
         return np.full(len(xy), 0.25)
     near = min(4, len(xy) - 1)
@@ -114,10 +104,10 @@ def place_rows(
     margin: NDArray[np.uint8],
     first: int,
 ) -> NDArray[np.uint32]:
-    """Place rows of successive leaves around their representatives, as codes.
+    """Place rows of successive leaves around their representatives, as Morton codes.
 
-    They fill a disc like the seeds of a sunflower, those nearest to the representative in its
-    middle, and lie a little towards the second nearest, the more so the nearer that is.
+    The rows of a leaf fill a disc like the seeds of a sunflower, the nearest in its middle. Each
+    lies a little towards its second nearest representative, the more so the nearer that is.
 
     Parameters
     ----------
@@ -125,12 +115,9 @@ def place_rows(
         (m, 2) and (m,) of the leaves.
     start
         (l + 1,) positions at which the leaves `first`, `first` + 1, … begin; the last is the end.
-    second
-        (n,) leaf of the second nearest representative of each row; −1 for none.
-    margin
-        (n,) uint8, as the stage assign has it.
-    first
-        Number of the first leaf.
+    second, margin
+        (n,) leaf of the second nearest representative of each row, −1 for none, and the margin, as
+        stored by the stage assign.
     """
     placed = np.empty((len(second), 2))
     _spread(xy, reach, start - start[0], second, margin, first, placed)
@@ -157,26 +144,26 @@ def neighbour_recall(
     return min(1.0, float(np.mean(both)))
 
 
-class _Steps:
-    """Counts iterations, and tells the share of them that is done."""
+class _Progress:
+    """Counts iterations of t-SNE, and reports the share that is done."""
 
     def __init__(self, advance: Callable[[float], None], total: float) -> None:
         self._advance, self._total, self._done = advance, total, 0.0
         self.weight = 1.0
 
-    def told(self, iterations: int) -> dict[str, Any]:
-        """Return what makes t-SNE tell of its next iterations."""
+    def callbacks(self, iterations: int) -> dict[str, Any]:
+        """Return the arguments by which t-SNE reports its next iterations."""
         before = self._done
         self._done += self.weight * iterations
 
-        def tell(iteration: int, _error: float, _embedding: NDArray) -> None:
+        def report(iteration: int, _error: float, _embedding: NDArray) -> None:
             self._advance((before + self.weight * iteration) / self._total)
 
-        return {"callbacks": [tell], "callbacks_every_iters": _EVERY}
+        return {"callbacks": [report], "callbacks_every_iters": _EVERY}
 
 
 def _embedded(
-    x: NDArray[np.float32], seed: int, workers: int, steps: _Steps, early: int, late: int
+    x: NDArray[np.float32], seed: int, workers: int, progress: _Progress, early: int, late: int
 ) -> NDArray[np.float64]:
     """Lay rows out by t-SNE from their principal components."""
     perplexity = min(_PERPLEXITY, (len(x) - 1) / 3)
@@ -184,9 +171,9 @@ def _embedded(
     start = _principal(x)
     start *= 1e-4 / max(float(start[:, 0].std()), 1e-300)
     found = _tsne(start, near, perplexity, seed, workers)
-    told = steps.told(early)
-    found.optimize(early, exaggeration=12, momentum=0.5, inplace=True, **told)
-    found.optimize(late, momentum=0.8, inplace=True, **steps.told(late))
+    callbacks = progress.callbacks(early)
+    found.optimize(early, exaggeration=12, momentum=0.5, inplace=True, **callbacks)
+    found.optimize(late, momentum=0.8, inplace=True, **progress.callbacks(late))
     return np.asarray(found, np.float64)
 
 

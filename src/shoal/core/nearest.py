@@ -125,8 +125,7 @@ def _probes_for(x: NDArray, cells: Cells, k: int, workers: int) -> int:
     """Smallest number of coarse cells with `_RECALL` of the exact neighbours of some rows."""
     tried = np.unique(np.linspace(0, len(x) - 1, _TRIED).astype(np.int64))
     nearest = _nearest(x[tried], x, build_cells(x), k + 1, 1, workers, itself=False)[0]
-    cell = np.empty(len(x), np.int64)
-    cell[cells.order] = np.repeat(np.arange(len(cells.centres)), np.diff(cells.start))
+    cell = cells.cell_of_rows()
     framed, count = cells.framed(x[tried]), len(cells.centres)
     by_rank = probe(framed, cells.centres, cells.centre_halves, count)[0]
     rank = np.argsort(by_rank, axis=1)[np.arange(len(tried))[:, None], cell[nearest]]

@@ -27,8 +27,8 @@ View = Callable[[NDArray[np.intp], int], NDArray[np.float32]]
 # and the images of so many rows are held in memory.
 _MOST_ROWS, _MOST_OF_HALF = 20_000, 8_000
 _SURE = 0.9  # confidence from which a row keeps its cluster
-_TAUGHT = 0.5  # confidence from which the first networks learn from a row
-_KNOWN = 0.9  # share of a cluster's sure rows that a network which did not see them must find
+_LEARNED = 0.5  # confidence from which the first networks learn from a row
+_REPRODUCED = 0.9  # share of a cluster's sure rows that a network which did not see them must find
 # Two halves show the same clusters from this ARI on: blobs in one piece reach .3, and sets whose
 # clusters are true .5 to 1.
 ENOUGH = 0.5
@@ -36,13 +36,13 @@ _HALVINGS = 2
 _ERRORS = 2  # standard errors by which gains must be beyond chance
 _HIDDEN = 256
 _STEPS, _BATCH = 1_000, 128  # 2,000 gained .002 AMI on 5,000 rows of MNIST, for twice the time
-_LOOKS = 5  # views of a row that a network's answer is the mean of
+_VIEWS = 5  # of a row, over which predictions are averaged
 _VOTERS = 10  # as in a prediction
 
 
 @dataclass(frozen=True)
-class Relabelled:
-    """Result of relabelling a layer.
+class Reassignment:
+    """Labels of a layer, and whether networks make it more reproducible.
 
     Attributes
     ----------
@@ -64,7 +64,7 @@ class Relabelled:
     helped: bool
 
 
-def relabelled(
+def reassign(
     structure: Structure,
     vectors: NDArray[np.float32],
     weights: NDArray[np.float64],
@@ -72,24 +72,11 @@ def relabelled(
     n_views: int = 1,
     seed: int = 0,
     fixed: NDArray[np.bool_] | None = None,
-) -> Relabelled:
+) -> Reassignment:
     """Reassign low-confidence rows of the primary layer, if that makes it more reproducible.
 
-    Confident rows keep their cluster, and so do rows of clusters that a network does not reproduce
-    on unseen rows.
-
-    Parameters
-    ----------
-    structure : Structure
-        Of these rows.
-    vectors, weights : ndarray, shape (m, d) and (m,)
-    view : callable
-        See `View`.
-    n_views : int, default 1
-        How many views there are.
-    seed : int, default 0
-    fixed : ndarray, shape (m,), bool, optional
-        Rows that keep their cluster.
+    Confident rows keep their cluster, and so do `fixed` ones, (m,), and rows of clusters that a
+    network does not reproduce on unseen rows. The rows, (m, d), are those of the structure.
 
     References
     ----------
@@ -98,10 +85,9 @@ def relabelled(
     """
     k = structure.primary.k
     labels = structure.tree.labels(k)
-    m = len(vectors)
-    rows = np.random.default_rng([seed, 0]).permutation(m)[:_MOST_ROWS]
+    rows = np.random.default_rng([seed, 0]).permutation(len(vectors))[:_MOST_ROWS]
     if k < 2 or len(rows) < 4 * k:
-        return Relabelled(labels, np.nan, np.nan, np.nan, False)
+        return Reassignment(labels, np.nan, np.nan, np.nan, False)
     mean, scale = vectors[rows].mean(axis=0), vectors[rows].std() or np.float32(1)
 
     def scaled(chosen: NDArray[np.intp], count: int) -> NDArray[np.float32]:
@@ -110,22 +96,34 @@ def relabelled(
             found[number] = (view(chosen, number) - mean) / scale
         return found
 
-    seen = scaled(rows, n_views)
-    found = [_halves(seen, vectors[rows], weights[rows], k, [seed, n]) for n in range(_HALVINGS)]
+    views = scaled(rows, n_views)
+    result = _validated(labels, views, vectors[rows], weights[rows], k, seed)
+    if not result.helped:
+        return result
+    confidence = held_share(structure.neighbours, structure.affinities, labels)
+    networks, reproduced = _train_networks(views, labels[rows], confidence[rows], k, seed)
+    stays = confidence >= _SURE if fixed is None else (confidence >= _SURE) | fixed
+    doubtful = np.flatnonzero(~stays & reproduced[labels])
+    if len(doubtful):
+        labels[doubtful] = _predicted(networks, scaled(doubtful, min(n_views, _VIEWS)))
+    return result
+
+
+def _validated(
+    labels: NDArray[np.int32],
+    views: NDArray[np.float32],
+    vectors: NDArray,
+    weights: NDArray,
+    k: int,
+    seed: int,
+) -> Reassignment:
+    """Return the unchanged labels, with whether networks help on halves of the rows."""
+    found = [_compare_halves(views, vectors, weights, k, [seed, n]) for n in range(_HALVINGS)]
     agreement = float(np.mean([one[0] for one in found]))
     before, after = (np.concatenate([one[at] for one in found]) for at in (1, 2))
     gained, lost = int((after & ~before).sum()), int((before & ~after).sum())
     helped = agreement >= ENOUGH and gained - lost > _ERRORS * np.sqrt(gained + lost)
-    shares = float(before.mean()), float(after.mean())
-    if not helped:
-        return Relabelled(labels, agreement, *shares, False)
-    confidence = held_share(structure.neighbours, structure.affinities, labels)
-    networks, known = _taught(seen, labels[rows], confidence[rows], k, seed)
-    stays = confidence >= _SURE if fixed is None else (confidence >= _SURE) | fixed
-    doubtful = np.flatnonzero(~stays & known[labels])
-    if len(doubtful):
-        labels[doubtful] = _given(networks, scaled(doubtful, min(n_views, _LOOKS)))
-    return Relabelled(labels, agreement, *shares, True)
+    return Reassignment(labels, agreement, float(before.mean()), float(after.mean()), bool(helped))
 
 
 def with_labels(tree: Tree, vectors: NDArray[np.float32], k: int, labels: NDArray) -> Tree:
@@ -171,32 +169,26 @@ class _Network:
 
     def chances(self, views: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return the probability of each cluster for each row, (n, k), averaged over some views."""
-        looks = [self.model.predict_proba(view) for view in views[:_LOOKS]]
+        chances = [self.model.predict_proba(view) for view in views[:_VIEWS]]
         found = np.zeros((views.shape[1], self.n_clusters))
-        found[:, self.model.classes_] = np.mean(looks, axis=0)
+        found[:, self.model.classes_] = np.mean(chances, axis=0)
         return found
 
 
-def _given(networks: list[_Network], views: NDArray[np.float32]) -> NDArray[np.int32]:
+def _predicted(networks: list[_Network], views: NDArray[np.float32]) -> NDArray[np.int32]:
     """Return the cluster of each row by the mean of several networks."""
     chances = np.sum([one.chances(views) for one in networks], axis=0)
     return chances.argmax(axis=1).astype(np.int32)
 
 
-def _halves(
+def _compare_halves(
     views: NDArray[np.float32], vectors: NDArray, weights: NDArray, k: int, seed: list[int]
 ) -> tuple[float, NDArray[np.bool_], NDArray[np.bool_]]:
     """Cluster two halves of the rows, and compare their labels of all rows.
 
     Each half's clusters are transferred to the other half as in a prediction; then networks trained
-    on the half reassign its low-confidence rows.
-
-    Returns
-    -------
-    float
-        ARI without networks.
-    ndarray, ndarray
-        Whether the halves agree on each row, without networks and with them.
+    on the half reassign its low-confidence rows. Returns the ARI without networks, and whether the
+    halves agree on each row, without networks and with them.
     """
     generator = np.random.default_rng([*seed, 1])
     rows = generator.permutation(len(vectors))[: 2 * _MOST_OF_HALF]
@@ -209,20 +201,20 @@ def _halves(
         structure = fit_structure(vectors[own], weights[own], seed=draw, resamples=0, layers=(k,))
         labels = structure.tree.labels(k)
         share = held_share(structure.neighbours, structure.affinities, labels)
-        carried, sure = _carried(vectors, vectors[own], labels, share)
-        carried[own], sure[own] = labels, share
-        plain.append(carried)
-        networks, known = _taught(views[:, rows[own]], labels, share, k, draw)
-        doubtful = (sure < _SURE) & known[carried]
-        refined.append(carried.copy())
+        transferred, sure = _transferred(vectors, vectors[own], labels, share)
+        transferred[own], sure[own] = labels, share
+        plain.append(transferred)
+        networks, reproduced = _train_networks(views[:, rows[own]], labels, share, k, draw)
+        doubtful = (sure < _SURE) & reproduced[transferred]
+        refined.append(transferred.copy())
         if doubtful.any():
-            refined[-1][doubtful] = _given(networks, views[:_LOOKS, rows[doubtful]])
+            refined[-1][doubtful] = _predicted(networks, views[:_VIEWS, rows[doubtful]])
     name = matched_ids(contingency(*plain))  # of the second half's clusters in the first
     same = [one == name[other] for one, other in (plain, refined)]
     return adjusted_rand(*plain), same[0], same[1]
 
 
-def _carried(
+def _transferred(
     vectors: NDArray, others: NDArray, labels: NDArray[np.int32], share: NDArray[np.float32]
 ) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
     """Transfer clusters by a vote of the nearest rows; also return the confidences."""
@@ -236,34 +228,29 @@ def _carried(
     return labels[near[every, best]], sure
 
 
-def _taught(
+def _train_networks(
     views: NDArray[np.float32],
     labels: NDArray[np.int32],
     confidence: NDArray[np.float32],
     k: int,
     seed: int,
 ) -> tuple[list[_Network], NDArray[np.bool_]]:
-    """Train networks on the rows whose cluster is reproduced by a network that did not see them.
+    """Train two networks on the rows whose cluster a network that did not see them reproduces.
 
-    Returns
-    -------
-    networks : list
-        Two, from different seeds.
-    known : ndarray, shape (k,), bool
-        Clusters whose confident rows are reproduced by networks that did not see them.
+    Also returns the clusters whose confident rows are reproduced that way, (k,).
     """
     fold = np.random.default_rng([seed, 2]).integers(2, size=len(labels))
     found = np.full(len(labels), -1)
     for number in (0, 1):
-        learned = np.flatnonzero((fold == number) & (confidence >= _TAUGHT))
+        learned = np.flatnonzero((fold == number) & (confidence >= _LEARNED))
         if len(np.unique(labels[learned])) > 1:
             network = _Network.trained(views[:, learned], labels[learned], k, seed + number)
             other = fold != number
-            found[other] = network.chances(views[:_LOOKS, other]).argmax(axis=1)
+            found[other] = network.chances(views[:_VIEWS, other]).argmax(axis=1)
     same, sure = found == labels, confidence >= _SURE
     right = np.bincount(labels[same & sure], minlength=k)
-    known = right >= np.maximum(_KNOWN * np.bincount(labels[sure], minlength=k), 1)
+    reproduced = right >= np.maximum(_REPRODUCED * np.bincount(labels[sure], minlength=k), 1)
     if len(np.unique(labels[same])) < 2:
         return [], np.zeros(k, np.bool_)
     views, labels = views[:, same], labels[same]
-    return [_Network.trained(views, labels, k, seed + 2 + number) for number in (0, 1)], known
+    return [_Network.trained(views, labels, k, seed + 2 + number) for number in (0, 1)], reproduced

@@ -16,7 +16,7 @@ _CELLS_LENGTH = 160  # cells on a list, where the cells are grouped themselves
 _TRIED = 4  # times as many centres are tried for a list, of the cells nearest to its own
 _CHUNK = 65_536  # rows that are grouped by cell together
 _EXTRA = 2  # proposals beyond k, to be measured exactly
-_HELD = 0.95  # of the variance of the centres lies in the columns that proposals are made by
+_VARIANCE = 0.95  # of the centres, in the leading columns by which centres are proposed
 _COLUMNS = 8  # of which there are a multiple: vector instructions of float32
 
 
@@ -137,9 +137,9 @@ def _listed(cells: Cells, coarse: Shortlists | None, length: int, workers: int) 
 
 def _leading(centres: NDArray[np.float32]) -> int:
     """Count the leading columns that hold nearly all of the variance."""
-    held = np.cumsum(centres.var(axis=0, dtype=np.float64))
-    least = int(np.searchsorted(held, _HELD * held[-1])) + 1
-    return min(-(-least // _COLUMNS) * _COLUMNS, len(held))
+    summed = np.cumsum(centres.var(axis=0, dtype=np.float64))
+    least = int(np.searchsorted(summed, _VARIANCE * summed[-1])) + 1
+    return min(-(-least // _COLUMNS) * _COLUMNS, len(summed))
 
 
 def _tried(cells: Cells, cell: int, length: int) -> tuple[NDArray[np.int64], int]:
@@ -203,35 +203,43 @@ def search_others(
     """
     at = np.empty(len(centres), np.int64)
     at[cells.order] = np.arange(len(centres))
-    home = np.searchsorted(cells.start, at[places], side="right") - 1
+    at = at[places]
+    home = np.searchsorted(cells.start, at, side="right") - 1
     found = np.empty((len(x), min(k + _EXTRA, len(centres) - 1)), np.int32)
-    length = LENGTH if len(cells.centres) > 1 else len(centres)
 
     def work(cell: int) -> None:
-        start, stop = cells.start[cell : cell + 2]
-        tried, most = _tried(cells, cell, length)
-        own, half = cells.members[start:stop], cells.halves[start:stop]
-        members, halves = cells.members[tried], cells.halves[tried]
-        apart = half[:, None] - own @ members.T + halves
-        is_own = (tried >= start) & (tried < stop)
-        most = min(most, len(tried) - 1)
-        for row in np.flatnonzero(home == cell):
-            me = int(at[places[row]] - start)
-            mine = apart[me].copy()
-            apart[me] = np.inf
-            alone = len(own) == 1
-            order = halves - members @ cells.centres[cell] if alone else apart.min(axis=0)
-            order[is_own] = -np.inf
-            order[tried == start + me] = np.inf
-            apart[me] = mine
-            listed = np.argpartition(order, most - 1)[:most]
-            best = np.argpartition(mine[listed], found.shape[1] - 1)[: found.shape[1]]
-            found[row] = cells.order[tried[listed[best]]]
+        rows = np.flatnonzero(home == cell)
+        found[rows] = _others_in_cell(cells, cell, at[rows], found.shape[1])
 
     in_threads(work, [(int(cell),) for cell in np.unique(home)], workers)
     indices, distances = np.empty((len(x), k), np.int32), np.empty((len(x), k), np.float32)
     measure(x, centres, found, k, indices, distances)
     return indices, distances
+
+
+def _others_in_cell(
+    cells: Cells, cell: int, at: NDArray[np.int64], count: int
+) -> NDArray[np.int32]:
+    """Propose other centres for some of a cell, given by their places in `cells.members`."""
+    start, stop = cells.start[cell : cell + 2]
+    tried, most = _tried(cells, cell, LENGTH if len(cells.centres) > 1 else len(cells.order))
+    own, half = cells.members[start:stop], cells.halves[start:stop]
+    members, halves = cells.members[tried], cells.halves[tried]
+    apart = half[:, None] - own @ members.T + halves
+    is_own = (tried >= start) & (tried < stop)
+    most = min(most, len(tried) - 1)
+    found = np.empty((len(at), count), np.int32)
+    for row, place in enumerate(at.tolist()):
+        mine = apart[place - start].copy()
+        apart[place - start] = np.inf
+        order = apart.min(axis=0) if len(own) > 1 else halves - members @ cells.centres[cell]
+        apart[place - start] = mine
+        order[is_own] = -np.inf
+        order[tried == place] = np.inf
+        listed = np.argpartition(order, most - 1)[:most]
+        best = np.argpartition(mine[listed], count - 1)[:count]
+        found[row] = cells.order[tried[listed[best]]]
+    return found
 
 
 def search_shortlists(

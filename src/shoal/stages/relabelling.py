@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.core.constraints import Constraints
-from shoal.core.relabelling import ENOUGH, View, relabelled, with_labels
+from shoal.core.relabelling import ENOUGH, View, reassign, with_labels
 from shoal.core.structure import Structure
 from shoal.features.altered import altered
 from shoal.rows import Taken
@@ -42,7 +42,7 @@ def relabel(
     view, n_views = _views(context, vectors)
     fixed = None if constraints is None else constraints.group >= 0
     seed = context.settings.seed
-    found = relabelled(structure, vectors, weights.astype(np.float64), view, n_views, seed, fixed)
+    found = reassign(structure, vectors, weights.astype(np.float64), view, n_views, seed, fixed)
     if np.isnan(found.before):
         return structure, f"Not refined: {len(vectors):,} rows are too few for {k:,} clusters."
     if found.agreement < ENOUGH:
