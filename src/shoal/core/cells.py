@@ -89,18 +89,9 @@ def checked(rows: NDArray, name: str) -> NDArray[np.float32]:
 
 
 def build_cells(rows: NDArray, count: int = 1, seed: int = 0, workers: int = 1) -> Cells:
-    """Group rows by `count` coarse cells (k-means on a sample of at most 128 rows a cell).
+    """Group rows, (n, d), by `count` coarse cells: k-means on at most 128 rows a cell.
 
-    Parameters
-    ----------
-    rows
-        (n, d) float32, finite.
-    count
-        Cells; 1 groups nothing, and searching it is exact.
-    seed
-        Of the sample and of the first centres.
-    workers
-        Threads; the result does not depend on it.
+    One cell groups nothing, and searching it is exact. The result does not depend on the threads.
     """
     rows = checked(rows, "rows")
     shift = rows.mean(axis=0, dtype=np.float64).astype(np.float32)
@@ -142,17 +133,9 @@ def nearest_centre(
 def assign(
     rows: NDArray[np.float32], centres: NDArray[np.float32], workers: int = 1
 ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-    """Nearest centre of each row by float32 products, and the squared distance.
+    """Return the nearest centre of each row by float32 products, and the squared distance, (n,).
 
-    Parameters
-    ----------
-    rows, centres
-        (n, d) and (c, d) float32, centred, because a common offset costs precision.
-
-    Returns
-    -------
-    tuple
-        (n,) int32 centre and (n,) float32 squared distance, at least 0.
+    Rows and centres are centred, because a common offset costs precision.
     """
     blocks = [(rows[a : a + _CHUNK], centres) for a in range(0, len(rows), _CHUNK)]
     parts = in_threads(nearest_centre, blocks, workers)
@@ -180,25 +163,11 @@ def kmeans(
     weights: NDArray[np.float64] | None = None,
     workers: int = 1,
 ) -> NDArray[np.float32]:
-    """Centres of Lloyd's k-means from a random start; empty cells move to the farthest rows.
+    """Centres of Lloyd's k-means from a random start, (count, d); count ≤ n.
 
-    Parameters
-    ----------
-    rows
-        (n, d) float32, centred.
-    count
-        Centres, at most n.
-    rounds
-        Lloyd's rounds.
-    weights
-        (n,) float64, 1 each by default.
-    workers
-        Threads; the result does not depend on it.
-
-    Returns
-    -------
-    NDArray
-        (count, d) float32. Duplicates appear only when there are fewer distinct rows.
+    `rows`, (n, d), are centred, and `weights` 1 by default. Empty cells move to the farthest rows,
+    so duplicates appear only when there are fewer distinct rows. The result does not depend on the
+    threads.
     """
     if count > len(rows):
         raise InputError(f"{len(rows)} rows, but {count} centres were asked for")
@@ -236,24 +205,9 @@ def two_level_codes(
 ) -> NDArray[np.float32]:
     """Centres of k-means within coarse cells, much cheaper than one k-means with as many centres.
 
-    Parameters
-    ----------
-    rows
-        (n, d) float32, finite, distinct.
-    counts
-        (n,) how often each row counts.
-    count
-        Centres, fewer than n; each cell gets a share by a power of its weight, so that sparse
-        regions keep some.
-    seed
-        Of the first centres.
-    workers
-        Threads; the result does not depend on it.
-
-    Returns
-    -------
-    NDArray
-        (count, d) float32.
+    `rows`, (n, d), are distinct, and more than `count`; `counts`, (n,), weigh them. Each cell gets
+    a share of the centres by a power of its weight, so that sparse regions keep some. The result
+    does not depend on the threads.
     """
     coarse = min(max(1, round(2 * count**0.5)), count)
     cells = build_cells(rows, coarse, seed, workers)

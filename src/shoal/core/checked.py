@@ -13,15 +13,8 @@ from shoal.errors import InputError, SettingError
 
 
 def checked_whole(name: str, value: Any, low: int, high: int | None = None) -> int:
-    """Return an integer within inclusive bounds, or raise.
+    """Return an integer within inclusive bounds, or raise InputError.
 
-    Raises
-    ------
-    InputError
-        For anything else: a fraction, a truth value, a text.
-
-    Examples
-    --------
     >>> checked_whole("count", np.int64(3), 1)
     3
     """
@@ -40,16 +33,7 @@ def checked_whole(name: str, value: Any, low: int, high: int | None = None) -> i
 
 
 def check_count(name: str, value: int, most: int, counted: str) -> None:
-    """Raise if a number is not from 1 to `most`, the number of what is counted.
-
-    Raises
-    ------
-    SettingError
-
-    Examples
-    --------
-    >>> check_count("k", 3, 3, "rows")
-    """
+    """Raise SettingError if a number is not from 1 to `most`, the number of what is counted."""
     if not 1 <= value <= most:
         raise SettingError(
             f"{name} must be from 1 to {most:,}, the number of {counted}; got {value:,}"
@@ -57,14 +41,8 @@ def check_count(name: str, value: int, most: int, counted: str) -> None:
 
 
 def check_word(what: str, value: Any, choices: Sequence[str], rule: str = "") -> str:
-    """Return one of several words, or raise with those there are and the one that may be meant.
+    """Return one of several words, or raise SettingError with the choices and the closest one.
 
-    Raises
-    ------
-    SettingError
-
-    Examples
-    --------
     >>> check_word("engine", "beam", ("local", "beam"))
     'beam'
     """

@@ -20,19 +20,8 @@ def find_communities(graph: Graph, seed: int = 0) -> NDArray[np.int32]:
     """Cut the graph into many small communities (up to some thousand) by Louvain's method.
 
     The partition is that of ``sknetwork.clustering.Louvain``, which takes three times as long, lets
-    no other thread run meanwhile, and imports for 0.1 s.
-
-    Parameters
-    ----------
-    graph : Graph
-        The graph on m rows.
-    seed : int, default 0
-        Order in which rows are visited.
-
-    Returns
-    -------
-    ndarray, shape (m,), int32
-        The community of each row, 0 .. number of communities − 1, the largest first.
+    no other thread run meanwhile, and imports for 0.1 s. Returns the community of each row, (m,),
+    the largest first; `seed` is for the order in which rows are visited.
 
     References
     ----------

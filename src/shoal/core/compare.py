@@ -14,10 +14,7 @@ from shoal.errors import InputError
 
 @dataclass(frozen=True)
 class Match:
-    """A cluster before and the same cluster after.
-
-    `overlap` is the Jaccard index: rows in both over rows in either.
-    """
+    """A cluster before and the same cluster after."""
 
     before: int
     after: int
@@ -25,19 +22,19 @@ class Match:
     rows_after: int
     shared: int
     overlap: float
+    """Jaccard index: rows in both over rows in either."""
 
 
 @dataclass(frozen=True)
 class Change:
-    """One cluster on one side, and the clusters of the other side that share its rows.
-
-    `parts` has the others, by number of shared rows, and `shared` the rows of each.
-    """
+    """One cluster on one side, and the clusters of the other side that share its rows."""
 
     cluster: int
     rows: int
     parts: tuple[int, ...]
+    """The others, by number of shared rows."""
     shared: tuple[int, ...]
+    """The rows shared with each."""
 
 
 @dataclass(frozen=True)
@@ -78,17 +75,14 @@ class Comparison:
 
 
 def compare(before: ArrayLike, after: ArrayLike) -> Comparison:
-    """Compare two clusterings of the same rows.
+    """Compare two clusterings of the same rows, (n,) whole numbers.
 
-    Parameters
-    ----------
-    before, after
-        (n,) whole numbers; rows that are −1 on either side are left out.
+    Rows that are −1 on either side are left out.
 
     Raises
     ------
     InputError
-        When the lengths differ, or no row has a cluster on both sides.
+        If the lengths differ, or no row has a cluster on both sides.
 
     Examples
     --------

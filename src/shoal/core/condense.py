@@ -87,12 +87,11 @@ def condense(plan: Dendrogram, real: NDArray[np.float64], follow: NDArray | None
 
     Parameters
     ----------
-    plan : Dendrogram
-    real : ndarray, shape (nodes,)
-        Excess of the real splits, NaN elsewhere.
-    follow : ndarray, shape (nodes,), int, optional
-        The child to follow where a split is not real, −1 to end there; by default the heavier
-        child.
+    real
+        (nodes,) excess of the real splits, NaN elsewhere.
+    follow
+        (nodes,) the child to follow where a split is not real, −1 to end there; by default the
+        heavier child.
     """
     follow = plan.children[:, 0] if follow is None else follow
     best = _best_below(plan, real, follow)
@@ -180,7 +179,6 @@ def _lay_out(
 
 
 def _first_leaf(plan: Dendrogram, node: int) -> int:
-    """Return the first community under a node."""
     while plan.children[node, 0] >= 0:
         node = int(plan.children[node, 0])
     return node

@@ -21,14 +21,14 @@ from shoal.core.null import REAL, SURE
 class Constraints:
     """Groups of representatives and the constraints on them.
 
-    Parameters
+    Attributes
     ----------
-    group : ndarray, shape (m,), int32
-        The group of each representative, 0 .. g − 1; −1 for none.
-    together : ndarray, shape (g,), bool
-        True if all of a group is one cluster.
-    apart : ndarray, shape (p, 2), int32
-        Pairs of groups that must not share a cluster.
+    group
+        (m,) the group of each representative, 0 .. g − 1; −1 for none.
+    together
+        (g,) True if all of a group is one cluster.
+    apart
+        (p, 2) pairs of groups that must not share a cluster.
     """
 
     group: NDArray[np.int32]
@@ -77,14 +77,11 @@ def constrain(
 
     Parameters
     ----------
-    plan : Dendrogram
-        Made with `groups`.
-    groups : ndarray, shape (c,)
-        Of its communities.
-    constraints : Constraints
-    real, follow : ndarray, shape (nodes,)
-        As in `condense`; NaN where a split does not count.
-    least : float
+    plan, groups
+        Dendrogram made with these groups of its communities, (c,).
+    real, follow
+        (nodes,) as in `condense`.
+    least
         Minimum excess of a split that must count.
     """
     real, follow = real.copy(), follow.copy()

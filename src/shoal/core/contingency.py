@@ -21,11 +21,11 @@ class Contingency:
     Attributes
     ----------
     table
-        (classes, clusters) int64 sparse array of row counts, without noise.
+        (classes, clusters) int64 row counts, without noise.
     classes, clusters
         Their labels, ascending.
     noise
-        (classes,) int64 noise rows of each class.
+        (classes,) noise rows of each class.
     """
 
     table: sparse.csr_array
@@ -39,15 +39,14 @@ def contingency(truth: ArrayLike, found: ArrayLike) -> Contingency:
 
     Parameters
     ----------
-    truth
-        (n,) labels of any kind that can be sorted; all of them are classes.
-    found
-        (n,) whole numbers; −1 is noise.
+    truth, found
+        (n,) labels of any kind that can be sorted, all of them classes; and (n,) whole numbers, of
+        which −1 is noise.
 
     Raises
     ------
     InputError
-        When there are no rows, the lengths differ, or `found` are not integers.
+        If there are no rows, the lengths differ, or `found` are not integers.
     """
     true, cluster = np.asarray(truth), np.asarray(found)
     if true.ndim != 1 or true.shape != cluster.shape or not len(true):
@@ -65,14 +64,9 @@ def weighted_contingency(
 ) -> Contingency:
     """Return the contingency of rows that are already counted.
 
-    Parameters
-    ----------
-    true, cluster, rows
-        (n,) class, cluster (−1 is noise), and number of rows with both; pairs may repeat, and
-        negative numbers subtract.
+    `rows`, (n,), is the number with each class and cluster (−1 is noise); pairs may repeat, and
+    negative numbers subtract.
 
-    Examples
-    --------
     >>> found = weighted_contingency(np.array([0, 0, 1]), np.array([5, -1, 5]), np.array([2, 1, 3]))
     >>> found.table.toarray().tolist(), found.noise.tolist()
     ([[2], [3]], [1, 0])
@@ -162,24 +156,9 @@ def match_labels(
     """Renumber new clusters to keep the ids of the earlier clusters that they match.
 
     Clusters are paired one to one to share as many rows as possible; a pair matches if it shares at
-    least `least` of the smaller cluster. Others get unused ids.
+    least the share `least` of the smaller cluster. Others get unused ids, at least `first_id`.
+    Labels are integers for the same rows, (n,); −1 is noise and stays −1.
 
-    Parameters
-    ----------
-    previous, new
-        (n,) integers for the same rows; −1 is noise and stays −1.
-    least
-        Share of the smaller cluster's rows, 0 to 1.
-    first_id
-        Ids below this are also in use, besides those in `previous`.
-
-    Returns
-    -------
-    NDArray
-        (n,) int64: `new` renamed.
-
-    Examples
-    --------
     >>> match_labels([5, 5, 7, 7, 7], [0, 0, 1, 1, 2]).tolist()
     [5, 5, 7, 7, 8]
     """
@@ -196,19 +175,9 @@ def match_labels(
 
 
 def matched_ids(found: Contingency, least: float = 0.5, first_id: int = 0) -> NDArray[np.int64]:
-    """Return the matched id of each new cluster; see `match_labels`.
+    """Return the matched id of each new cluster, (clusters,), as in `match_labels`.
 
-    Parameters
-    ----------
-    found
-        Contingency of earlier clusters (the classes) and new ones; −1 is earlier noise.
-    least, first_id
-        See `match_labels`.
-
-    Returns
-    -------
-    NDArray
-        (clusters,) int64.
+    The classes of the contingency are the earlier clusters; −1 is earlier noise.
     """
     names = np.full(len(found.clusters), NOISE, np.int64)
     known = np.flatnonzero(found.classes != NOISE)

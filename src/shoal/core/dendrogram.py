@@ -20,28 +20,25 @@ class Dendrogram:
 
     Parameters
     ----------
-    vectors : ndarray, shape (m, d), float32
-    weights : ndarray, shape (m,), float64
-        Rows that each representative stands for.
-    graph : Graph
-        On the m representatives.
-    communities : ndarray, shape (m,), int32
-        From `find_communities`.
-    groups : ndarray, shape (c,), int32, optional
-        Groups of communities that are joined before anything else; −1 for none.
-    merges : ndarray, shape (c - 1, 2), int64, optional
-        The merges, if known: nodes, numbered as by `paris_merges`.
+    vectors, weights, graph
+        (m, d), (m,) and the graph of the representatives.
+    communities
+        (m,) from `find_communities`.
+    groups
+        (c,) groups of communities that are joined before anything else; −1 for none.
+    merges
+        (c − 1, 2) the merges, if known: nodes, numbered as by `paris_merges`.
 
     Attributes
     ----------
-    order : ndarray, shape (m,)
-        The rows in leaf order.
-    low, high : ndarray, shape (2 c - 1,)
-        The run of each node in `order`.
-    children : ndarray, shape (2 c - 1, 2)
-        The heavier child first; −1 for communities.
-    weight : ndarray, shape (2 c - 1,)
-        Rows of the data under each node.
+    order
+        (m,) rows in leaf order.
+    low, high
+        (2 c − 1,) the run of each node in `order`.
+    children
+        (2 c − 1, 2) the heavier child first; −1 for communities.
+    weight
+        (2 c − 1,) rows of the data under each node.
 
     References
     ----------
@@ -136,17 +133,8 @@ def _nearness(centres: NDArray[np.float64]) -> NDArray[np.float64]:
 def grouped_merges(between: NDArray[np.float64], groups: NDArray[np.int32]) -> NDArray[np.int64]:
     """Join the communities of each group by `paris_merges`, then the groups and all others.
 
-    Parameters
-    ----------
-    between : ndarray, shape (c, c)
-        As `paris_merges` takes it.
-    groups : ndarray, shape (c,)
-        −1 for communities of no group.
-
-    Returns
-    -------
-    ndarray, shape (c - 1, 2), int64
-        As `paris_merges` gives them.
+    The groups, (c,), are −1 for communities of no group; takes and returns arrays like
+    `paris_merges`.
     """
     c = len(between)
     merges: list[tuple[int, int]] = []
@@ -178,15 +166,8 @@ def _append(
 def paris_merges(between: NDArray[np.float64]) -> NDArray[np.int64]:
     """Agglomerate by the largest ratio w_ab / (s_a s_b): the Paris linkage.
 
-    Parameters
-    ----------
-    between : ndarray, shape (c, c), float64
-        Symmetric weights; the diagonal holds the weight inside, both directions.
-
-    Returns
-    -------
-    ndarray, shape (c - 1, 2), int64
-        The two joined at each step; the t-th step makes number c + t.
+    `between`, (c, c), is symmetric; its diagonal holds the weight inside, both directions. Returns
+    the two joined at each step, (c − 1, 2); the t-th step makes number c + t.
     """
     c = len(between)
     merges, w = np.empty((max(c - 1, 0), 2), np.int64), between.copy()

@@ -40,21 +40,10 @@ def _distinct(words, table, first, inverse):  # type: ignore[no-untyped-def]
 def distinct_rows(x: NDArray) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """Return distinct rows in order of first occurrence.
 
-    Rows are hashed by their bytes and compared in full; −0 equals 0.
+    Rows, (n, d) float32, are hashed by their bytes and compared in full; −0 equals 0. Returns the
+    first row of each value, the value number of each row and the count of each value;
+    ``x[first][inverse]`` equals x.
 
-    Parameters
-    ----------
-    x
-        (n, d) float32, finite.
-
-    Returns
-    -------
-    tuple
-        First row of each value (u,), value number of each row (n,) and count of each value (u,),
-        all int64; ``x[first][inverse]`` equals x.
-
-    Examples
-    --------
     >>> first, inverse, counts = distinct_rows(np.array([[1.0], [2.0], [1.0]]))
     >>> first.tolist(), inverse.tolist(), counts.tolist()
     ([0, 1], [0, 1, 0], [2, 1])

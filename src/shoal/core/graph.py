@@ -24,24 +24,22 @@ _SHARED = 1 / 3  # neighbours in common, in the mean, inside a group
 
 @dataclass(frozen=True)
 class Graph:
-    """A weighted, symmetric graph in compressed rows, and what its distances tell.
+    """A weighted, symmetric graph in compressed rows.
 
-    Parameters
+    Attributes
     ----------
-    indptr, indices, weights : ndarray
-        The edges of row i are ``indices[indptr[i]:indptr[i + 1]]``, ascending; every edge is
-        there in both directions with the same weight, 0..1 times the root of both row weights.
-    inverse_dimension : ndarray, shape (m,), float64
-        One over the intrinsic dimension around each row.
-    neighbours : ndarray, shape (m, k), int32
-        The nearest neighbours of each row.
-    affinities : ndarray, shape (m, k), float32
-        The share of neighbours in common with each of them, 0 where one does not count.
-    copies : ndarray, shape (m,), float64, optional
-        The rows that each counts as: 1, or more for a pile, whose only tie is to itself; None
-        where there are no piles.
-    degree : float
-        Edges of an ordinary row, in the mean.
+    indptr, indices, weights
+        The edges of row i are ``indices[indptr[i]:indptr[i + 1]]``, ascending; every edge is stored
+        in both directions with the same weight, 0..1 times the root of both row weights.
+    inverse_dimension
+        (m,) one over the intrinsic dimension around each row.
+    neighbours, affinities
+        (m, k) nearest neighbours, and the share of neighbours in common with each, 0 if unused.
+    copies
+        (m,) rows that each counts as: 1, or more for a pile, whose only edge is to itself; None if
+        there are no piles.
+    degree
+        Mean number of edges of a row that is not a pile.
     """
 
     indptr: NDArray[np.int64]
@@ -55,7 +53,7 @@ class Graph:
 
     @property
     def n_rows(self) -> int:
-        """How many rows the graph has."""
+        """Number of rows."""
         return len(self.indptr) - 1
 
     def copies_of(self, rows: NDArray) -> tuple[NDArray[np.float64], float] | None:
@@ -63,7 +61,7 @@ class Graph:
         return None if self.copies is None else (self.copies[rows], self.degree)
 
     def matrix(self) -> Any:
-        """Return the graph as a SciPy sparse matrix in compressed rows, shape (m, m)."""
+        """Return a SciPy sparse matrix in compressed rows, (m, m)."""
         shape = (self.n_rows, self.n_rows)
         return sparse.csr_matrix((self.weights, self.indices, self.indptr), shape=shape)
 
@@ -76,22 +74,22 @@ def build_graph(
 ) -> Graph:
     """Join rows to their nearest neighbours by the share of neighbours in common (Jaccard).
 
-    A row keeps only the neighbours before a jump of its distances (`neighbours_before_jump`),
-    so that groups smaller than the number of neighbours are not tied to each other.
+    A row keeps only the neighbours before a jump of its distances (`neighbours_before_jump`), so
+    that groups smaller than the number of neighbours are not tied to each other.
 
     Parameters
     ----------
-    neighbours, distances : ndarray, shape (m, k)
-        Nearest first, the row itself left out.
-    weights : ndarray, shape (m,), optional
-        How many rows of the data each row stands for.
-    n_neighbours : int, optional
-        Use this many of the k; chosen from the data when not given (`choose_neighbours`).
+    neighbours, distances
+        (m, k), nearest first, without the row itself.
+    weights
+        (m,) rows of each representative.
+    n_neighbours
+        Use this many of the k; by default `choose_neighbours`.
 
     References
     ----------
-    Jarvis, Patrick, "Clustering using a similarity measure based on shared near neighbors",
-    IEEE Trans. Computers C-22 (1973).
+    Jarvis, Patrick, "Clustering using a similarity measure based on shared near neighbors", IEEE
+    Trans. Computers C-22 (1973).
     """
     neighbours, affinities, inverse = _ties(neighbours, distances, n_neighbours)
     return _joined(neighbours, affinities, inverse, weights)
@@ -119,23 +117,10 @@ def build_graph_with_piles(
     n_neighbours: int | None = None,
     workers: int = 1,
 ) -> tuple[Graph, NDArray[np.float32]]:
-    """Join the rows that are not piles as if there were none, and tie each pile to itself alone.
+    """Like `build_graph` for the rows that are not piles; each pile is tied to itself alone.
 
-    Parameters
-    ----------
-    vectors : ndarray, shape (m, d), float32
-    nearest : tuple of ndarray, shape (m, k)
-        Neighbours of all rows, and their distances.
-    weights, piles : ndarray, shape (m,)
-    n_neighbours : int, optional
-    workers : int, default 1
-
-    Returns
-    -------
-    graph : Graph
-        A pile comes first among its own neighbours.
-    distances : ndarray, shape (m, k), float32
-        Distances to its neighbours.
+    `nearest` are neighbours and distances of all rows, (m, k). Also returns the distances to the
+    neighbours used; a pile comes first among its own.
     """
     m, ordinary, heavy = len(piles), np.flatnonzero(~piles), np.flatnonzero(piles)
     neighbours, distances = nearest[0].copy(), nearest[1].copy()
@@ -162,15 +147,7 @@ def graph_again(
     distances: NDArray[np.float32],
     weights: NDArray | None = None,
 ) -> Graph:
-    """Return the graph that `build_graph` made, from what a run keeps of it.
-
-    Parameters
-    ----------
-    neighbours, affinities, distances : ndarray, shape (m, k)
-        As in the run folder.
-    weights : ndarray, shape (m,), optional
-        How many rows of the data each row stands for.
-    """
+    """Rebuild the graph of `build_graph` from the arrays in a run folder."""
     kept = (affinities > 0).sum(axis=1).astype(np.int32)
     ordinary = neighbours[:, 0] != np.arange(len(neighbours))
     inverse = np.zeros(len(neighbours))
@@ -240,16 +217,12 @@ def _floored(distances: NDArray) -> NDArray[np.float64]:
 
 
 def choose_neighbours(distances: NDArray) -> int:
-    """Choose how many neighbours to use, by the size of the data and by their local shape.
+    """Choose the number of neighbours by the size of the data and by their local shape.
 
     Few rows get few neighbours. And where the intrinsic dimension grows with the number of
-    neighbours, rows lie on something thin that the larger neighbourhoods leave (loops, small
-    groups): then the largest number is taken at which the dimension has not yet grown.
-
-    Parameters
-    ----------
-    distances : ndarray, shape (m, k)
-        Distances to the nearest neighbours, ascending, above zero.
+    neighbours, rows lie on something thin that larger neighbourhoods leave (loops, small groups):
+    then the largest number is taken at which the dimension has not yet grown. The distances, (m,
+    k), are ascending and above zero.
     """
     m, k = distances.shape
     most = int(np.clip(round(1.5 * np.log(m)) - 1, LEAST_NEIGHBOURS, MOST_NEIGHBOURS))
@@ -269,21 +242,11 @@ def choose_neighbours(distances: NDArray) -> int:
 
 
 def neighbours_before_jump(distances: NDArray[np.float64]) -> NDArray[np.int32]:
-    """Count each row's neighbours before the first jump that no smooth density makes.
+    """Count each row's neighbours before the first jump that no smooth density makes, 5..k, (m,).
 
     Among neighbours of a row in a smooth d-dimensional density, j d ln(r_{j+1} / r_j) is
-    exponential with mean 1 (Levina, Bickel 2004), so a value of 12 comes once in 160,000. With
-    d from the same few distances it comes more often: about one row in 100 is cut short.
-
-    Parameters
-    ----------
-    distances : ndarray, shape (m, k), float64
-        Ascending, above zero.
-
-    Returns
-    -------
-    ndarray, shape (m,), int32
-        Between 5 (or k when smaller) and k.
+    exponential with mean 1 (Levina, Bickel 2004), so a value of 12 comes once in 160,000. With d
+    from the same few distances it comes more often: about one row in 100 is cut short.
     """
     kept = np.full(len(distances), distances.shape[1], np.int32)
     _cut_at_jumps(distances, kept)
@@ -331,18 +294,10 @@ def _fill_inverse(distances, kept, inverse):  # type: ignore[no-untyped-def]
 def shared_neighbours(
     neighbours: NDArray[np.int32], kept: NDArray[np.int32]
 ) -> NDArray[np.float32]:
-    """Return for each kept neighbour the Jaccard index of both neighbourhoods (self counted).
+    """Return the Jaccard index of the neighbourhoods of each row and each neighbour, (m, k).
 
-    Parameters
-    ----------
-    neighbours : ndarray, shape (m, k), int32
-    kept : ndarray, shape (m,), int32
-        How many of them count.
-
-    Returns
-    -------
-    ndarray, shape (m, k), float32
-        0..1; 0 where a neighbour does not count.
+    Rows count as their own neighbours. Of the neighbours, (m, k), the first `kept`, (m,), are used;
+    the others have 0.
     """
     shared = np.zeros(neighbours.shape, np.float32)
     _fill_shared(neighbours, kept, np.full(len(kept), -1), shared)

@@ -8,22 +8,11 @@ from numpy.typing import NDArray
 
 
 def row_hashes(rows: NDArray[np.float32]) -> NDArray[np.uint64]:
-    """Return 64 bits for each row, (n,) uint64; 0 and −0 are the same.
+    """Return 64 bits for each row, (n, d) float32; 0 and −0 are the same.
 
-    The probability of a collision among 100,000 different rows is 3 in 10¹⁰.
+    The probability of a collision among 100,000 different rows is 3 in 10¹⁰. The mixing is
+    splitmix64's: Steele, Lea, Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014.
 
-    Parameters
-    ----------
-    rows
-        (n, d) float32.
-
-    References
-    ----------
-    The mixing is splitmix64's: Steele, Lea, Flood, "Fast splittable pseudorandom number
-    generators", OOPSLA 2014.
-
-    Examples
-    --------
     >>> a, b, c = row_hashes(np.array([[1, 0], [0, 1], [1, -0.0]], np.float32))
     >>> bool(a == b), bool(a == c)
     (False, True)
@@ -40,10 +29,8 @@ def picture_hashes(pictures: NDArray[np.uint8]) -> NDArray[np.uint64]:
 
 
 def uniforms(hashes: NDArray[np.uint64], stream: int) -> NDArray[np.float64]:
-    """Return a number from 0 to 1 (excluded) for each hash; streams are independent, (n,) float64.
+    """Return a number from 0 to 1 (excluded) for each hash; streams are independent.
 
-    Examples
-    --------
     >>> draws = uniforms(np.arange(100_000, dtype=np.uint64), 3)
     >>> round(float(draws.mean()), 2), round(float(draws.std() * 12**0.5), 2)
     (0.5, 1.0)

@@ -68,12 +68,10 @@ def search_locally(
     distances: NDArray[np.float32],
     workers: int,
 ) -> None:
-    """Find the nearest of y exactly for some rows of x, group by group.
+    """Find the nearest of y, (m, d), exactly for some rows of x, (n, d), group by group.
 
     Parameters
     ----------
-    x, y
-        (n, d) and (m, d) float32, finite; the same if `itself`.
     rows
         Of x.
     itself
@@ -81,8 +79,6 @@ def search_locally(
     indices, distances
         (n, k): on input, upper bounds for the distances of `rows` (possibly infinite); both are set
         to the exact result, sorted by distance, then index.
-    workers
-        Threads. The result has the same bytes for any number.
     """
     wanted = _Search(x, y, itself, indices, distances)
     everything = np.arange(len(y), dtype=np.int32)

@@ -37,17 +37,10 @@ _GRID = 200  # places between groups
 def gaussian_groups(
     vectors: NDArray, weights: NDArray, seed: int, more_than: int
 ) -> NDArray[np.int32] | None:
-    """Return the Gaussian of each row, where a mixture of more than so many holds; else None.
+    """Return the Gaussian of each row, (m,), if a mixture of more than `more_than` is credible.
 
     Of the numbers of Gaussians whose integrated completed likelihood is near the least, the best
-    that holds is taken.
-
-    Parameters
-    ----------
-    vectors : ndarray, shape (m, d)
-    weights : ndarray, shape (m,), whole numbers
-    seed : int
-    more_than : int
+    that is credible is taken; None if there is none. The weights are whole numbers.
 
     References
     ----------

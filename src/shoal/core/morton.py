@@ -44,7 +44,6 @@ def code_of(x, y):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _codes(x, y):  # type: ignore[no-untyped-def]
-    """Return the codes of many places."""
     out = np.empty(len(x), np.uint32)
     for i in range(len(x)):
         out[i] = code_of(x[i], y[i])
@@ -53,7 +52,6 @@ def _codes(x, y):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _places(codes):  # type: ignore[no-untyped-def]
-    """Return the places of many codes."""
     x, y = np.empty(len(codes), np.uint16), np.empty(len(codes), np.uint16)
     for i in range(len(codes)):
         x[i], y[i] = _gathered(np.int64(codes[i])), _gathered(np.int64(codes[i]) >> 1)

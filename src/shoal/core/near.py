@@ -26,16 +26,9 @@ BLANK = 2.0
 
 
 def descriptors(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Describe images by their low frequencies, independent of brightness and contrast.
+    """Describe images, (n, H, W, C), by low frequencies: (n, 63) of length 1.
 
-    Parameters
-    ----------
-    pictures : ndarray, shape (n, H, W, C), uint8
-
-    Returns
-    -------
-    ndarray, shape (n, 63), float32
-        Of length 1; all 0 for a picture without contrast (`BLANK`).
+    Independent of brightness and contrast; all 0 for an image without contrast (`BLANK`).
     """
     grey = pictures.mean(axis=3, dtype=np.float32)
     rows, columns = (_cosines(side) for side in grey.shape[1:])
@@ -47,10 +40,7 @@ def descriptors(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def mirrored(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Descriptors of the same pictures, left and right exchanged.
-
-    Odd cosine waves change their sign.
-    """
+    """Return the descriptors of the mirrored images: odd cosine waves change their sign."""
     odd = np.arange(_WAVES * _WAVES)[1:] % _WAVES % 2 == 1
     return np.where(odd, -vectors, vectors).astype(np.float32)
 
@@ -61,13 +51,9 @@ def _cosines(side: int) -> NDArray[np.float32]:
 
 
 class Index:
-    """Index for nearest descriptors without comparing all pairs.
+    """Index of descriptors, (n, d), for nearest ones without comparing all pairs.
 
-    Parameters
-    ----------
-    vectors : ndarray, shape (n, d), float32
-        Of length 1; those of length 0 are in no pair.
-    workers : int, default 1
+    Those of length 0 are in no pair.
     """
 
     def __init__(self, vectors: NDArray[np.float32], workers: int = 1) -> None:
@@ -99,20 +85,10 @@ class Index:
     def pairs(
         self, queries: NDArray[np.float32], *, neighbours: int, least: float
     ) -> NDArray[np.int64]:
-        """Pairs of a query and one of its nearest vectors.
+        """Return pairs of a query and one of its nearest descriptors, (p, 2), by number.
 
-        Parameters
-        ----------
-        queries : ndarray, shape (q, d), float32
-        neighbours : int
-            At most so many pairs for a query.
-        least : float
-            Least cosine of a pair.
-
-        Returns
-        -------
-        ndarray, shape (p, 2), int64
-            Number of the query and of the vector; a query finds itself where it is a vector.
+        Each query is in at most `neighbours` pairs, whose cosine is at least `least`; it finds
+        itself if it is in the index.
         """
         with self._threads():
             cosines, found = self._index.search(queries, min(neighbours, self._index.ntotal))
@@ -124,15 +100,9 @@ def clear_threshold(similarities: NDArray[np.float32], least: float) -> float:
     """Return a similarity that different images rarely reach, at least `least`.
 
     Drawings of few strokes and small textures are similar without being copies. So the threshold is
-    based on the similarity to a neighbour that is rarely a copy: `_DEVIATIONS` robust standard
-    deviations above its median, on Fisher's scale (atanh), where correlations have equal spread.
-
-    Parameters
-    ----------
-    similarities : ndarray, shape (n,), float32
-        Of rows and a neighbour that is rarely a copy.
-    least : float
-        Lower limit of the threshold.
+    based on the similarities, (n,), to a neighbour that is rarely a copy: `_DEVIATIONS` robust
+    standard deviations above its median, on Fisher's scale (atanh), where correlations have equal
+    spread.
     """
     if len(similarities) < _FEWEST:
         return least
@@ -145,25 +115,16 @@ def clear_threshold(similarities: NDArray[np.float32], least: float) -> float:
 def star_groups(
     n: int, pairs: NDArray[np.int64], rank: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Group images so that every member forms a pair with the one that is kept.
+    """Group n images so that every member forms a pair with the one that is kept.
 
-    Otherwise a chain of similar images would join dissimilar ones.
-
-    Parameters
-    ----------
-    n : int
-        How many pictures there are.
-    pairs : ndarray, shape (p, 2), int64
-        Pictures that are copies of each other.
-    rank : ndarray, shape (n,), int64
-        A permutation; the lowest of a group is kept.
+    Otherwise a chain of similar images would join dissimilar ones. Of each group the image with the
+    lowest rank, (n,), is kept.
 
     Returns
     -------
-    kept : ndarray, shape (n,), int64
-        The kept image of each image's group, itself if it is in no group.
-    pair : ndarray, shape (n,), int64
-        Index of the pair with the kept image, −1 for a kept one.
+    tuple
+        (n,) the kept image of each image's group, itself if it is in no group; and (n,) the index
+        of the pair, (p, 2), with the kept image, −1 for a kept one.
 
     Examples
     --------

@@ -22,10 +22,7 @@ Places = tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.uint8], NDArray[
 def near_type(none: int) -> np.dtype:
     """Return the type of what is stored of a row: codes, distance to the first, ratios to others.
 
-    Parameters
-    ----------
-    none
-        The number that stands for no code: that of a row that is far from all, or is not good.
+    `none` stands for no code, of a row that is far from all or cannot be used.
     """
     codes = np.min_scalar_type(none)
     return np.dtype([("codes", codes, NEAR), ("distance", np.uint16), ("ratios", np.uint8, 2)])
@@ -50,25 +47,16 @@ def distances_of(near: NDArray) -> NDArray[np.float32]:
 
 
 def places_of(near: NDArray, of_code: NDArray[np.int32], tree: Tree) -> Places:
-    """Return where rows belong: first and second representative, margin, distance to the first.
+    """Return first and second representative of rows, margin, and distance to the first.
 
-    As `outvoted` and `assign` have it, for rows with codes; others are at none, at a distance of
-    NaN.
-
-    Parameters
-    ----------
-    near
-        (n,) of `near_type`.
-    of_code
-        (c,) the representative at each code.
-    tree
-        Over the representatives.
+    As `outvoted` and the stage assign define them; rows without codes have none, at a distance of
+    NaN. `near`, (n,), is of `near_type`, and `of_code`, (c,), the representative of each code.
     """
     n = len(near)
     first, second = np.empty(n, np.int32), np.empty(n, np.int32)
     margin, distance = np.empty(n, np.uint8), lengthened(near["distance"])
     _place(
-        *(near["codes"], near["ratios"], of_code, tree.leaf_places, tree.first_splits),
+        *(near["codes"], near["ratios"], of_code, tree.leaf_positions, tree.least_ranks),
         *(first, second, margin, distance),
     )
     return first, second, margin, distance
@@ -76,7 +64,7 @@ def places_of(near: NDArray, of_code: NDArray[np.int32], tree: Tree) -> Places:
 
 @njit(cache=True, nogil=True)
 def _apart(places, splits, one, other):  # type: ignore[no-untyped-def]
-    """`Tree.apart` of two leaves, less 2; more than any split for the same leaf."""
+    """`Tree.separating_k` of two leaves, less 2; more than any split for the same leaf."""
     low, high = min(places[one], places[other]), max(places[one], places[other])
     length, power = high - low, 0
     if length == 0:

@@ -28,18 +28,16 @@ def nearest_neighbours(
     Exact up to `EXACT_ROWS` rows. Above, only the nearest coarse cells of each row are searched (an
     inverted file, Jégou et al. 2011): as many as find 99.9 % of the neighbours of some test rows.
     Where that takes more than a quarter of all cells, as in unstructured clouds of high dimension,
-    the search is exact up to 100,000 rows, and limited to that quarter above.
+    the search is exact up to 100,000 rows, and limited to that quarter above. `exact` overrides the
+    choice by the number of rows. The result has the same bytes for any number of threads,
+    `workers`.
 
     Parameters
     ----------
     x
         (n, d) float32, finite.
     k
-        Neighbours of each row, 1 to n − 1. A row is not its own neighbour; its duplicates are.
-    workers
-        Threads. The result has the same bytes for any number.
-    exact
-        True or False; None decides by the number of rows.
+        1 to n − 1. A row is not its own neighbour; its duplicates are.
 
     Returns
     -------
@@ -49,7 +47,7 @@ def nearest_neighbours(
     Raises
     ------
     InputError
-        When x is not finite or not two-dimensional, or has too few rows.
+        If x is not finite or not two-dimensional, or has too few rows.
     """
     x = checked(x, "x")
     n = len(x)
@@ -71,33 +69,13 @@ def nearest_of(
     *,
     shortlists: Shortlists | None = None,
 ) -> Neighbours:
-    """Return the k nearest centres of each row.
+    """Return the k nearest centres, (m, d), of each row, (n, d).
 
     Exact up to `EXACT_CENTRES` centres unless shortlists are given. Above, a two-level codebook is
     searched: first for the coarse cell of a row, then among the centres on the list of that cell.
+    To reuse it for many blocks of rows, pass `shortlists_for(centres)`.
 
-    Parameters
-    ----------
-    x
-        (n, d) float32, finite.
-    centres
-        (m, d) float32, finite.
-    k
-        Centres for each row, 1 to m.
-    workers
-        Threads. The result has the same bytes for any number.
-    shortlists
-        `shortlists_for(centres)`, to reuse them for many blocks of rows.
-
-    Returns
-    -------
-    tuple
-        indices (n, k) int32 and distances (n, k) float32, sorted by distance, then index.
-
-    Raises
-    ------
-    InputError
-        When the widths differ, a value is not finite, or there are fewer than k centres.
+    Returns and raises like `nearest_neighbours`.
     """
     x, centres = checked(x, "x"), checked(centres, "centres")
     if x.shape[1] != centres.shape[1]:

@@ -33,10 +33,7 @@ _THINNEST = 0.05  # of the largest score: the least step beyond it that makes a 
 def local_scale(distances: NDArray) -> NDArray[np.float32]:
     """Return the mean distance of each representative to its nearest others, (m,).
 
-    Parameters
-    ----------
-    distances : ndarray, shape (m, k)
-        Distances to the k nearest other representatives, ascending.
+    `distances`, (m, k), are ascending.
     """
     if distances.shape[1] == 0:
         return np.ones(len(distances), np.float32)
@@ -54,7 +51,7 @@ def row_scores(
     *,
     relative: bool = True,
 ) -> NDArray[np.float32]:
-    """Return two novelty scores of each row, (n, 2) float32.
+    """Return two novelty scores of each row, (n, 2).
 
     Both use the mean distance to the three nearest rows, where a representative counts as many
     times as it has rows. The first is relative to the local density: divided by the root of the
@@ -64,10 +61,10 @@ def row_scores(
 
     Parameters
     ----------
-    distances, weights, scales : ndarray, shape (n, k)
-        Distance, rows and `local_scale` of the nearest representatives, nearest first.
-    left : ndarray, shape (n,)
-        Length of each row's projection residual, in units of the distances.
+    distances, weights, scales
+        (n, k) distance, rows and `local_scale` of the nearest representatives, nearest first.
+    left
+        (n,) length of each row's projection residual, in units of the distances.
     relative
         False to use the second score twice, if projected rows alone are not informative enough.
     """
@@ -132,12 +129,8 @@ class Tail:
 class Novelty:
     """Distribution of the scores of rows like the fitted ones, from held-out rows.
 
-    Attributes
-    ----------
-    place
-        (n,) the representative of each held-out row.
-    scores
-        (n, 2) their `row_scores`.
+    `place`, (n,), is the representative of each held-out row, and `scores`, (n, 2), its
+    `row_scores`.
     """
 
     place: NDArray[np.int32]
@@ -145,7 +138,6 @@ class Novelty:
 
     @cached_property
     def _tails(self) -> tuple[Tail, Tail]:
-        """The distribution of each score."""
         first, second = np.sort(self.scores, axis=0).T
         return Tail(np.ascontiguousarray(first)), Tail(np.ascontiguousarray(second))
 
@@ -168,14 +160,8 @@ class Novelty:
 
         At most the share `rate` of rows like the fitted ones exceeds them, with 75 % confidence
         (the limits come from a sample). If a cluster has enough held-out rows, its limits follow
-        these, otherwise those of all clusters.
-
-        Parameters
-        ----------
-        labels : ndarray, shape (m,)
-            Cluster of each representative.
-        rate : float
-            0..1.
+        these, otherwise those of all clusters. `labels`, (m,), are the clusters of the
+        representatives.
         """
         count = int(labels.max()) + 1
         cluster = labels[self.place]

@@ -28,19 +28,18 @@ WEAK = 1.2
 def null_log_ratio(dimension: float, steps: float, leaves: int) -> float:
     """Return the mean of ln(geometry / ratio) at the splits of an unstructured piece.
 
-    Fitted on 220 sets of 150 to 6,000 rows and 2 to 64 dimensions: uniform, Gaussian, heavy-tailed
-    and skewed clouds, round and uneven, long bars and cigars, slabs, rings, rolls, spheres and
-    simplices; the residuals have a standard deviation of 0.45.
+    Fitted on 220 sets of 150 to 6,000 rows and 2 to 64 dimensions (docs/design.md); the residuals
+    have a standard deviation of 0.45.
 
     Parameters
     ----------
-    dimension : float
+    dimension
         Intrinsic dimension of the piece, estimated from nearest neighbours.
-    steps : float
+    steps
         Extent of the piece along the axis of the split, in mean steps of an edge along it. A long
         thin piece has many places to be cut across, and by chance one of them is sparse: then the
         effective dimension ln(leaves) / ln(steps) is low, whatever the neighbours show.
-    leaves : int
+    leaves
         Leaves of the piece. In a small one, the ratio of few edges is uncertain, which lowers the
         excess; without compensation every small split would be negative.
     """
@@ -56,11 +55,7 @@ def null_log_ratio(dimension: float, steps: float, leaves: int) -> float:
 def evidence(excess: NDArray) -> float:
     """Sum the excess of the splits of a tree beyond chance: many weak ones count like a strong one.
 
-    Parameters
-    ----------
-    excess : ndarray
-        Of the splits of a tree, each capped by that of the split above it; in structureless data
-        the first caps them all.
+    Each is capped by that of the split above it; in unstructured data the first caps them all.
     """
     finite = excess[np.isfinite(excess)].astype(np.float64)
     return float(np.maximum(finite - REAL, 0.0).sum())
@@ -77,11 +72,6 @@ def finest_threshold(excess: NDArray) -> float:
     A small group with few edges rarely reaches `REAL`. But if twice as many splits as expected by
     chance are above some lower excess, most of them are real. Chance gives as many splits above 0
     as below, so at most twice as many are due to chance as are below 0.
-
-    Parameters
-    ----------
-    excess : ndarray
-        Of the splits of a tree, falling.
 
     References
     ----------

@@ -19,11 +19,9 @@ class Openings:
     Attributes
     ----------
     mean, weight, within
-        (e, d) float64 means, (e,) int64 rows, (e,) float64 sums of squares about the mean.
-    medoid
-        (e,) int64: the row that opened it.
-    code
-        (e,) int64: the code nearest to that row.
+        (e, d) means, (e,) rows, (e,) sums of squares about the mean.
+    medoid, code
+        (e,) the row that opened it, and the code nearest to that row.
     """
 
     mean: NDArray[np.float64]
@@ -136,15 +134,9 @@ def _fold(mean, weight, within, gone_mean, gone_weight, gone_within, away, to): 
 def lead(openings: Openings, reach: NDArray[np.float64]) -> Openings:
     """Merge openings within reach of each other, in order.
 
-    The expected squared distance of a row and the mean of w rows of one cloud is its variance times
-    1 + 1/w, so the squared reach of an opening's code is widened by that.
-
-    Parameters
-    ----------
-    openings
-        In a fixed order, on which the result depends.
-    reach
-        (c,) float64: squared distance beyond which a row is far, for each code.
+    `reach`, (c,), is the squared distance beyond which a row is far from each code. The expected
+    squared distance of a row and the mean of w rows of one cloud is its variance times 1 + 1/w, so
+    the squared reach of an opening's code is widened by that.
     """
     fields = [field.copy() for field in _fields(openings)]
     count = _lead(*fields, reach)
@@ -154,15 +146,8 @@ def lead(openings: Openings, reach: NDArray[np.float64]) -> Openings:
 def prune(openings: Openings, most: int, centres: NDArray[np.float32]) -> tuple[Openings, Openings]:
     """Keep at most `most` openings; return the kept ones and those that go to their code.
 
-    Parameters
-    ----------
-    openings
-        Any number.
-    most
-        Number to keep: those that save the most squared distance, weight times the squared distance
-        to the code.
-    centres
-        (c, d) codes.
+    Those are kept that save the most squared distance: weight times the squared distance to the
+    code.
     """
     away = ((openings.mean - centres[openings.code]) ** 2).sum(axis=1)
     if len(openings) <= most:

@@ -21,22 +21,10 @@ def _pack(rows, packed, scales):  # type: ignore[no-untyped-def]
 
 
 def pack(rows: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
-    """Round each number to one of 255 steps of its row.
+    """Round each number to one of 255 steps of its row; return the rows, int8, and their scales.
 
     The error is at most half a step: a 254th of the largest number of the row.
 
-    Parameters
-    ----------
-    rows
-        (n, d) float32, finite.
-
-    Returns
-    -------
-    packed, scales
-        (n, d) int8 and (n,) float32: a row is about its packed numbers times its scale.
-
-    Examples
-    --------
     >>> packed, scales = pack(np.array([[2.54, -1.27]], np.float32))
     >>> packed.tolist(), float(unpack(packed, scales)[0, 1])
     ([[127, -64]], -1.2799999713897705)

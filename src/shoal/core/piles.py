@@ -55,15 +55,10 @@ def find_piles(
     distances: NDArray[np.float32],
     radius: NDArray[np.float32] | None = None,
 ) -> NDArray[np.bool_]:
-    """Return which representatives are piles, shape (m,).
+    """Return which representatives are piles, (m,).
 
-    Parameters
-    ----------
-    vectors, weights : ndarray, shape (m, d) and (m,)
-    neighbours, distances : ndarray, shape (m, k)
-        Nearest first.
-    radius : ndarray, shape (m,), optional
-        Root mean square distance of the rows of each; 0 by default.
+    `neighbours` and `distances`, (m, k), are nearest first; `radius`, (m,), is the root mean square
+    distance of the rows of each, 0 by default.
     """
     rows, apart = rows_each(weights), distances[:, 0]
     far = apart > (0.0 if radius is None else _APART * radius)

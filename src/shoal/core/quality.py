@@ -52,15 +52,10 @@ class Quality:
 
 
 def measure_quality(picture: NDArray[np.uint8]) -> Quality:
-    """Measure a picture.
+    """Measure a picture, (H, W, C) uint8, with about `SIDE` pixels along the longer side.
 
-    Parameters
-    ----------
-    picture : ndarray, shape (H, W, C), uint8
-        C of 1 or 3, the first three of more; with some `SIDE` pixels along the longer side.
+    Of more than three channels the first three count.
 
-    Examples
-    --------
     >>> measure_quality(np.full((80, 80, 1), 20, np.uint8)).notes
     ('blank', 'dark')
     """

@@ -28,7 +28,7 @@ _BLACK, _WHITE = 4.0, 251.0
 def similarities(
     pictures: NDArray[np.uint8], pairs: NDArray[np.int64], least: float = 0.93
 ) -> NDArray[np.float32]:
-    """Return the similarity of each pair after fitting position, scale, brightness and contrast.
+    """Return the similarity of each pair, (p,), 0..1, after registration.
 
     The second picture of a pair is fitted to the first by an axis-parallel affine map, found by
     Gauss–Newton on the grey levels (Lucas and Kanade 1981; Baker and Matthews, "Lucas–Kanade 20
@@ -36,18 +36,8 @@ def similarities(
     over the centre of both: of the levels of all channels, with one gain, so that different colours
     count; and of the gradients, so that images with only similar light and dark areas do not match.
 
-    Parameters
-    ----------
-    pictures : ndarray, shape (n, H, W, C), uint8
-    pairs : ndarray, shape (p, 2), int64
-    least : float, default 0.93
-        Smallest similarity of interest: fits of pairs far below it are not completed.
-
-    Returns
-    -------
-    ndarray, shape (p,), float32
-        0 to 1; 1 for identical images. 0 if one of the two has no contrast, and for pairs far below
-        `least`.
+    Pictures are (n, H, W, C) uint8, and pairs (p, 2). The similarity is 0 if one of the two has no
+    contrast, and for pairs far below `least`, whose fit is not completed.
 
     Examples
     --------

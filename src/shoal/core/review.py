@@ -30,51 +30,33 @@ _EXAMPLES = 24
 
 @dataclass(frozen=True)
 class Pair:
-    """Two clusters that may be the same.
-
-    Attributes
-    ----------
-    one, other
-        Positions of the clusters, the larger first.
-    excess
-        Excess of the cut between them.
-    chance
-        Probability that they are the same, 0..1.
-    bridge
-        Representatives of both with the strongest links to the other side.
-    """
+    """Two clusters that may be the same."""
 
     one: int
     other: int
+    """Positions of the clusters, the larger first."""
     excess: float
+    """Excess of the cut between them."""
     chance: float
+    """Probability that they are the same, 0..1."""
     bridge: tuple[int, ...]
+    """Representatives of both with the strongest links to the other side."""
 
 
 @dataclass(frozen=True)
 class Torn:
-    """Rows of one cluster that are nearest to another.
-
-    Attributes
-    ----------
-    cluster, other
-        Positions of the clusters.
-    expected
-        Expected number of rows in the wrong cluster.
-    gain
-        Sum over rows of probability × uncertainty.
-    rows
-        The most doubtful rows, worst first.
-    chance
-        Mean probability of these that they belong to the other cluster.
-    """
+    """Rows of one cluster that are nearest to another."""
 
     cluster: int
     other: int
     expected: float
+    """Expected number of rows in the wrong cluster."""
     gain: float
+    """Sum over rows of probability × uncertainty."""
     rows: tuple[int, ...]
+    """The most doubtful rows, worst first."""
     chance: float
+    """Mean probability of these that they belong to the other cluster."""
 
 
 def uncertainty(chance: float) -> float:
@@ -102,24 +84,17 @@ def near_pairs(
     labels: NDArray[np.int64],
     known: MutableMapping[Hashable, Pair] | None = None,
 ) -> list[Pair]:
-    """Compare each cluster with those that it is most strongly linked to.
+    """Compare each cluster with those that it is most strongly linked to, in order.
 
     Parameters
     ----------
-    vectors, weights : ndarray, shape (m, d) and (m,)
-        Of the representatives.
-    graph : Graph
-        On them.
-    labels : ndarray, shape (m,)
-        Position of each one's cluster, 0 .. K − 1; −1 is left out.
-    known : mutable mapping, optional
+    vectors, weights
+        (m, d) and (m,) of the representatives.
+    labels
+        (m,) position of each one's cluster, 0 .. K − 1; −1 is left out.
+    known
         Cache of earlier results on the same data: pairs of unchanged clusters are taken from it,
         others are added.
-
-    Returns
-    -------
-    list of Pair
-        In the order of their clusters.
     """
     matrix = graph.matrix()
     known = {} if known is None else known
@@ -191,13 +166,7 @@ def _bridge(part: sparse.csr_matrix, rows: NDArray[np.int64], middle: int) -> tu
 
 
 class TornRows:
-    """Collects rows between two clusters, block by block, with bounded memory.
-
-    Parameters
-    ----------
-    k : int
-        How many clusters.
-    """
+    """Collects rows between two of k clusters, block by block, with bounded memory."""
 
     def __init__(self, k: int) -> None:
         self._k = k
@@ -258,14 +227,9 @@ def torn_by_margin(margin: NDArray[np.uint8]) -> NDArray[np.float64]:
 def torn_by_ties(
     neighbours: NDArray[np.int32], affinities: NDArray[np.float32], labels: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Return the other cluster to which each representative is most strongly linked, and its share.
+    """Return the other cluster that each representative is most strongly linked to, and its share.
 
-    Returns
-    -------
-    other : ndarray, shape (m,)
-        −1 if all links are within its own cluster.
-    chance : ndarray, shape (m,)
-        Its share of the links to both, at most ½.
+    The cluster is −1 if all links are within its own; the share of the links to both is at most ½.
     """
     there = labels[np.maximum(neighbours, 0)]
     tied = np.where((neighbours >= 0) & (there >= 0), affinities, 0).astype(np.float64)

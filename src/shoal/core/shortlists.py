@@ -95,7 +95,7 @@ def _grouped(whole: Cells, seed: int, workers: int, length: int) -> tuple[Cells,
 def build_shortlists(
     centres: NDArray, seed: int = 0, workers: int = 1, length: int = LENGTH
 ) -> Shortlists:
-    """Group centres by cell, and list for each cell the centres nearest to its own.
+    """Group centres, (m, d), by cell, and list for each cell the centres nearest to its own.
 
     The distance of a centre to a cell is that to the nearest centre in it, so rows at the border of
     a cell find centres across the border. If there are many cells, they are searched in the same
@@ -105,17 +105,8 @@ def build_shortlists(
     variance, as principal components do: 32 of 64 for tiles, in .7 of the time. The AMI of their
     labels stays within .0003; with 24 columns it falls by .002.
 
-    Parameters
-    ----------
-    centres
-        (m, d) float32, finite, m ≥ 1.
-    seed
-        Of the coarse cells.
-    workers
-        Threads; the result does not depend on it.
-    length
-        Centres per list, or more if a cell has more than half as many of its own; with m ≤ 2 ·
-        length there is one list of all centres.
+    A list has `length` centres, or more if a cell has more than half as many of its own; with m ≤ 2
+    · length there is one list of all centres.
     """
     return _listed(*coarse_cells(centres, seed, workers, length), length, workers)
 
@@ -192,10 +183,9 @@ def search_others(
 
     Parameters
     ----------
-    x
-        (n, d) float32 rows to measure: those centres, or their adjusted positions.
-    places
-        (n,) which centres they are.
+    x, places
+        (n, d) rows to measure, and (n,) the centres that they are, or of which they are adjusted
+        positions.
     cells
         Of the centres: `coarse_cells`, or those of shortlists.
     centres, k, workers
@@ -251,19 +241,8 @@ def search_shortlists(
 ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
     """Return the k nearest centres on the list of each row's cell, by exact distance.
 
-    Parameters
-    ----------
-    x, centres
-        (n, d) and (m, d) float32, finite; `shortlists` is built of these centres.
-    k
-        At most the length of a list.
-    workers
-        Threads. The result has the same bytes for any number.
-
-    Returns
-    -------
-    tuple
-        indices (n, k) int32 and distances (n, k) float32, sorted by distance, then index.
+    Indices and distances, (n, k), are sorted by distance, then index; k is at most the length of a
+    list. The result has the same bytes for any number of threads.
     """
     indices, distances = np.empty((len(x), k), np.int32), np.empty((len(x), k), np.float32)
     cells = shortlists.cells

@@ -40,27 +40,20 @@ def agreement(
     copies: NDArray[np.float64] | None = None,
     runs: NDArray[np.int64] | None = None,
 ) -> NDArray[np.float64]:
-    """Return the best Jaccard index of each cluster with any piece of another tree.
+    """Return the best Jaccard index of each cluster with any piece of another tree, (c,).
+
+    NaN if fewer than 4 rows of a cluster are in the subset.
 
     Parameters
     ----------
-    order : ndarray, shape (m,), int
-        All rows in the leaf order of their tree.
-    clusters : ndarray, shape (c, 2)
-        Runs of that order.
-    part : ndarray, shape (n,), int
-        The rows that the other tree was built on.
-    other : Tree
-        Its leaves number the rows of `part`.
-    copies : ndarray, shape (m,), optional
-        Number of rows that each counts as; 1 by default.
-    runs : ndarray, shape (p, 2), optional
-        The pieces of the other tree, if known.
-
-    Returns
-    -------
-    ndarray, shape (c,), float64
-        0..1; NaN if fewer than 4 rows of a cluster are in the subset.
+    order, clusters
+        (m,) rows in the leaf order of their tree, and (c, 2) runs of it.
+    part, other
+        (n,) rows that the other tree was built on, and that tree.
+    copies
+        (m,) number of rows that each counts as; 1 by default.
+    runs
+        (p, 2) the pieces of the other tree, if known.
 
     References
     ----------
@@ -114,14 +107,7 @@ def draw_subsets(
 class Resampled:
     """Trees of random subsets of the rows, to compare clusters with.
 
-    Parameters
-    ----------
-    parts : tuple of ndarray
-        The rows of each part.
-    trees : tuple of Tree
-        The tree of each part.
-    copies : ndarray, shape (m,), optional
-        How many rows each counts as; 1 when not given.
+    `copies`, (m,), is the number of rows that each counts as; 1 if None.
     """
 
     parts: tuple[NDArray, ...]
@@ -133,12 +119,9 @@ class Resampled:
         return tuple(pieces(tree) for tree in self.trees)
 
     def stability(self, order: NDArray, clusters: NDArray) -> NDArray[np.float64]:
-        """Return the mean agreement of each cluster (runs of `order`) with the trees.
+        """Return the mean agreement of clusters (c, 2), runs of `order`, with the trees, (c,).
 
-        Returns
-        -------
-        ndarray, shape (c,), float64
-            0..1; NaN for clusters too small for the subsets.
+        NaN for clusters too small for the subsets.
         """
         seen = np.asarray(
             [

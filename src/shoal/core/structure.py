@@ -38,18 +38,7 @@ _AGREED = 0.5
 
 @dataclass(frozen=True)
 class Structure:
-    """Result of `fit_structure`.
-
-    Parameters
-    ----------
-    tree : Tree
-    layers : tuple of Layer
-        Coarse to fine; exactly one is primary.
-    neighbours : ndarray, shape (m, k), int32
-    affinities : ndarray, shape (m, k), float32
-        Share of neighbours in common, 0 if a neighbour does not count.
-    distances : ndarray, shape (m, k), float32
-    """
+    """Result of `fit_structure`: the tree, its layers, and the neighbours in the graph."""
 
     tree: Tree
     layers: tuple[Layer, ...]
@@ -80,32 +69,29 @@ def fit_structure(
 ) -> Structure:
     """Find the tree over the representatives, and its layers.
 
+    The result has the same bytes for any number of threads, `workers`.
+
     Parameters
     ----------
-    vectors : ndarray, shape (m, d), float32
-        Distinct, finite.
-    weights : ndarray, shape (m,), optional
-        Number of rows of each; 1 by default.
-    seed : int, default 0
-    workers : int, default 1
-        Threads; the result does not depend on them.
-    min_size : int, optional
+    vectors, weights
+        (m, d) distinct and finite, and (m,) rows of each; 1 by default.
+    min_size
         Minimum rows of a cluster; by default 0.05 % of the rows, or of the representatives if it
         has as many, at least 5.
-    neighbours : int, optional
+    neighbours
         Neighbours in the graph; by default chosen from the data.
-    layers : "auto" or tuple of int, default "auto"
+    layers
         The K of the layers, the first one primary; "auto" for those found in the data.
-    k : int, optional
+    k
         An additional K, which becomes primary.
-    detail : float, optional
+    detail
         Lowest excess of a split in the primary layer; by default from the data.
-    resamples : int, default 8
+    resamples
         Number of random subsets for stability; 0 for none, and for no mixture of few rows.
-    constraints : Constraints, optional
+    constraints
         Groups that stay together, or are separated.
-    radius : ndarray, shape (m,), optional
-        Root mean square distance of the rows of each, to distinguish piles from coarse
+    radius
+        (m,) root mean square distance of the rows of each, to distinguish piles from coarse
         representatives; 0 by default. Infinite: many equal rows are not a group.
     """
     m = len(vectors)
@@ -299,19 +285,15 @@ class _Draw:
         if not pairs:
             return 1
         one, other = np.asarray(pairs).T
-        return int(self.tree.apart(one, other).max())
+        return int(self.tree.separating_k(one, other).max())
 
 
 def choose_draw(
     draws: Sequence[_Draw], weights: NDArray[np.float64], resampled: Resampled | None
 ) -> tuple[int, int]:
-    """Choose the K of the primary layer from all draws, and the best draw for it.
+    """Choose the K of the primary layer from all draws, and the index of the best draw for it.
 
-    Returns
-    -------
-    (int, int)
-        K, and the index of the draw; see `clearest_cut`. With a given detail, the median of the
-        draws by K, and its K.
+    With a given detail, the median of the draws by K; otherwise as `clearest_cut`.
     """
     if draws[0].detail is None:
         return clearest_cut([cut_scores(one.tree, weights, resampled) for one in draws])
@@ -350,12 +332,8 @@ def vote(
     confirmed split is below it. If only one side of a split is confirmed, the other stays with it
     and is not a cluster; a split without a confirmed side ends its branch.
 
-    Returns
-    -------
-    real : ndarray, shape (nodes,)
-        Excess of the confirmed splits, NaN elsewhere.
-    follow : ndarray, shape (nodes,)
-        The child to follow at other nodes; −1 to end there.
+    Returns the excess of the confirmed splits, NaN at other nodes, and the child to follow there,
+    −1 to end: both (nodes,).
     """
     real, follow = excess.copy(), plan.children[:, 0].copy()
     candidates = np.flatnonzero(excess >= REAL)

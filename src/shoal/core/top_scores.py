@@ -211,10 +211,8 @@ def best_listed(
 
     Parameters
     ----------
-    x
-        (n, ≥ d) float32: the leading d columns count.
-    cell
-        (n,) of each row.
+    x, cell
+        (n, ≥ d) rows, of which the leading d columns count, and (n,) their cells.
     begin
         The list of cell c is the segments ``begin[c]`` to ``begin[c + 1]``, with at least k
         centres.
@@ -222,8 +220,6 @@ def best_listed(
         The centres of all lists, `packed`: (segments, d, SEGMENT), and half their squared lengths,
         (segments, SEGMENT), infinite where there is no centre. The place of a centre is that in
         `half`.
-    k
-        At least 1.
     shift, scale
         Rows are first brought into the frame of the centres, as by `Cells.framed`.
     """

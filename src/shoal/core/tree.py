@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -59,7 +60,7 @@ class Tree(Tabular):
         Raises
         ------
         SettingError
-            When k is not between 1 and the number of leaves.
+            If k is not between 1 and the number of leaves.
         """
         check_count("k", k, self.n_leaves, "representatives")
         inner = np.sort(self.splits[: k - 1].astype(np.int64))
@@ -72,35 +73,31 @@ class Tree(Tabular):
         labels[self.order] = np.repeat(np.arange(k, dtype=np.int32), np.diff(bounds))
         return labels
 
-    def apart(self, one: NDArray, other: NDArray) -> NDArray[np.int32]:
-        """Return the smallest k that separates two leaves; m + 1 for the same leaf.
+    def separating_k(self, one: NDArray, other: NDArray) -> NDArray[np.int32]:
+        """Return the smallest k that separates two leaves, (n,); m + 1 for the same leaf.
 
-        Parameters
-        ----------
-        one, other : ndarray, shape (n,), int
-            Representatives, by number.
+        The first split between two leaves is the least rank in a range of positions, which two
+        ranges of `least_ranks` cover.
         """
-        a, b = self.leaf_places[one], self.leaf_places[other]
+        a, b = self.leaf_positions[one], self.leaf_positions[other]
         low, high = np.minimum(a, b), np.maximum(a, b)
         found = np.full(len(low), self.n_leaves + 1, np.int32)
         differ = np.flatnonzero(low < high)
         low, length = low[differ], (high - low)[differ]
-        # The first split between two leaves is the least rank in a range: two overlapping
-        # ranges of the table cover it.
         power = np.frexp(length)[1] - 1
-        table = self.first_splits
-        found[differ] = np.minimum(table[power, low], table[power, low + length - (1 << power)]) + 2
+        ranks, last = self.least_ranks, low + length - (1 << power)
+        found[differ] = np.minimum(ranks[power, low], ranks[power, last]) + 2
         return found
 
     @cached_property
-    def leaf_places(self) -> NDArray[np.int32]:
-        """The place of each leaf in the order, (m,)."""
-        place = np.empty(self.n_leaves, np.int32)
-        place[self.order] = np.arange(self.n_leaves, dtype=np.int32)
-        return place
+    def leaf_positions(self) -> NDArray[np.int32]:
+        """The position of each leaf in the order, (m,)."""
+        position = np.empty(self.n_leaves, np.int32)
+        position[self.order] = np.arange(self.n_leaves, dtype=np.int32)
+        return position
 
     @cached_property
-    def first_splits(self) -> NDArray[np.int32]:
+    def least_ranks(self) -> NDArray[np.int32]:
         """Least rank of the splits before positions i + 1 .. i + 2^p, at [p, i]."""
         m = self.n_leaves
         rank = np.empty(max(m - 1, 0), np.int32)
@@ -112,22 +109,18 @@ class Tree(Tabular):
             table.append(above)
         return np.stack(table)
 
-    def moved(self, hosts: NDArray[np.integer]) -> Tree:
+    def move_leaves(self, hosts: NDArray[np.integer]) -> Tree:
         """Return the tree with some leaves moved next to others, and so into their clusters.
 
-        Parameters
-        ----------
-        hosts : ndarray, shape (m,), int
-            For each leaf the one to move it next to, or itself to stay. Hosts must stay.
+        `hosts`, (m,), holds for each leaf the one to move it next to, or itself to stay. Hosts must
+        stay. A moved leaf is separated from its host by one of the last splits.
         """
-        place = np.empty(self.n_leaves, np.int64)
-        place[self.order] = np.arange(self.n_leaves)
-        at = place[hosts]
-        order = np.lexsort((place, at != place, at)).astype(np.int32)
-        before = np.searchsorted(np.sort(at), self.splits)  # leaves before each split
+        position = self.leaf_positions
+        host = position[hosts]
+        order = np.lexsort((position, host != position, host)).astype(np.int32)
+        before = np.searchsorted(np.sort(host), self.splits)  # leaves before each split
         kept = np.sort(np.unique(before, return_index=True)[1])
         kept = kept[(before[kept] > 0) & (before[kept] < self.n_leaves)]
-        # A leaf that was moved is cut off last from the one that it is next to.
         last = np.setdiff1d(np.arange(1, self.n_leaves), before[kept])
         splits = np.concatenate([before[kept], last]).astype(np.int32)
         excess = np.concatenate([self.excess[kept], np.full(len(last), -np.inf, np.float32)])
@@ -138,38 +131,24 @@ class Tree(Tabular):
 
         Clusters are 0 .. k − 1 in leaf order; the t-th merge makes cluster k + t.
         """
-        bounds = self.bounds(k)
-        at = {int(b): i for i, b in enumerate(bounds[:-1])}
-        name = dict(at)
-        parent = {i: i for i in range(k)}  # piece -> first piece of its merged run
-        merges = []
+        starts, clusters = self.bounds(k)[:-1].tolist(), list(range(k))
+        merges: list[tuple[int, int, float]] = []
         for t in range(k - 2, -1, -1):
-            right = at[int(self.splits[t])]
-            left = _first(parent, right - 1)
-            merges.append(
-                (name[int(bounds[left])], name[int(bounds[right])], float(self.excess[t]))
-            )
-            parent[right] = left
-            name[int(bounds[left])] = k + len(merges) - 1
+            right = bisect_left(starts, int(self.splits[t]))  # starts at the split
+            merges.append((clusters[right - 1], clusters[right], float(self.excess[t])))
+            clusters[right - 1] = k + len(merges) - 1
+            del starts[right], clusters[right]
         return merges
 
     def to_arrays(self) -> dict[str, NDArray]:
-        """Return the arrays that `from_arrays` takes."""
+        """Return the arrays that `from_arrays` reads."""
         return {"order": self.order, "splits": self.splits, "excess": self.excess}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray]) -> Tree:
-        """Make the tree from what `to_arrays` gave."""
+        """Inverse of `to_arrays`."""
         return cls(
             np.asarray(arrays["order"], np.int32),
             np.asarray(arrays["splits"], np.int32),
             np.asarray(arrays["excess"], np.float32),
         )
-
-
-def _first(parent: dict[int, int], piece: int) -> int:
-    """Follow a piece to the first piece of the run that it was merged into."""
-    while parent[piece] != piece:
-        parent[piece] = parent[parent[piece]]
-        piece = parent[piece]
-    return piece

@@ -111,21 +111,13 @@ def _real(
 
 @dataclass(frozen=True)
 class DensitySample:
-    """A sample of rows with its distance matrix, for DBCV of any labelling.
-
-    Attributes
-    ----------
-    rows
-        (s,) numbers of the rows, ascending.
-    distances
-        (s, s) float64.
-    dimensions
-        Columns of the rows.
-    """
+    """A sample of rows with its distance matrix, for DBCV of any labelling."""
 
     rows: NDArray[np.int64]
+    """(s,) numbers of the rows, ascending."""
     distances: NDArray[np.float64]
     dimensions: int
+    """Columns of the rows."""
 
 
 def density_sample(
@@ -151,19 +143,8 @@ def dbcv(sample: DensitySample, labels: ArrayLike) -> float:
     """Density-based clustering validation (Moulavi et al. 2014), −1 to 1.
 
     For each cluster, how much sparser it is towards the nearest other cluster than inside, weighted
-    by its share of the rows; noise, and clusters of one row in the sample, count as 0.
-
-    Parameters
-    ----------
-    sample
-        Of the rows, by `density_sample`.
-    labels
-        (n,) of all rows, not only those of the sample; −1 is noise.
-
-    Returns
-    -------
-    float
-        NaN with fewer than two clusters of two rows in the sample.
+    by its share of the rows; noise, and clusters of one row in the sample, count as 0. NaN with
+    fewer than two clusters of two rows in the sample. The labels, (n,), are those of all rows.
     """
     label = np.asarray(labels)[sample.rows]
     order = np.argsort(label, kind="stable")

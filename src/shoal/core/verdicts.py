@@ -21,15 +21,8 @@ _CLEAR = 0.25
 def numbered_by_size(
     labels: NDArray[np.int32], weights: NDArray[np.int64]
 ) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    """Renumber clusters from the largest to the smallest, ties in their order.
+    """Renumber clusters from the largest to the smallest, ties in their order; return sizes, too.
 
-    Returns
-    -------
-    labels : ndarray, shape (m,), int32
-    sizes : ndarray, shape (k,), int64
-
-    Examples
-    --------
     >>> labels, sizes = numbered_by_size(np.array([0, 1, 1, 2]), np.array([1, 1, 4, 2]))
     >>> labels.tolist(), sizes.tolist()
     ([2, 0, 0, 1], [5, 2, 1])
@@ -48,18 +41,18 @@ def held_share(
     labels: NDArray[np.int32],
     which: NDArray | None = None,
 ) -> NDArray[np.float32]:
-    """Return the share of each representative's affinity within its cluster, 0..1, shape (n,).
+    """Return the share of each representative's affinity within its cluster, 0..1, (n,).
 
     Representatives without links have 0, or 1 if there is only one cluster.
 
     Parameters
     ----------
-    neighbours, affinities : ndarray, shape (n, k)
-        −1 for no neighbour.
-    labels : ndarray, shape (m,)
-        The cluster of every representative.
-    which : ndarray, shape (n,), optional
-        The representatives to return; by default all m.
+    neighbours, affinities
+        (n, k); −1 for no neighbour.
+    labels
+        (m,) cluster of every representative.
+    which
+        (n,) the representatives to return; by default all m.
     """
     own = labels if which is None else labels[which]
     counted = (neighbours >= 0) & (affinities > 0)
@@ -76,22 +69,13 @@ def held_share(
 def outvoted(
     tree: Tree, nearest: NDArray[np.int32], distances: NDArray[np.float32]
 ) -> NDArray[np.bool_]:
-    """Return which rows follow their second nearest representative at every cut, shape (n,).
+    """Return which rows follow their second nearest representative at every cut, (n,).
 
-    A row goes down the tree with its three voters: if a split separates the nearest from the other
-    two, it follows these if they outvote it. So it ends at one leaf, and clusters of finer cuts are
-    nested in those of coarser ones. Votes are one over the squared distance, so a row on its
-    representative is never outvoted.
+    A row goes down the tree with its three voters (`nearest`, (n, 3), by distance): if a split
+    separates the nearest from the other two, it follows these if they outvote it. So it ends at one
+    leaf, and clusters of finer cuts are nested in those of coarser ones. Votes are one over the
+    squared distance, so a row on its representative is never outvoted.
 
-    Parameters
-    ----------
-    tree : Tree
-        Over the representatives.
-    nearest, distances : ndarray, shape (n, 3)
-        The three nearest representatives, ascending.
-
-    Examples
-    --------
     >>> three, at = np.arange(3, dtype=np.int32), np.array([[1, 1.1, 1.2]], np.float32)
     >>> tree = Tree(three, np.array([1, 2]), np.zeros(2, np.float32))  # 0 | 1, 2
     >>> outvoted(tree, three[None], at).tolist(), outvoted(tree, three[None, ::-1], at).tolist()
@@ -99,11 +83,11 @@ def outvoted(
     """
     square = distances.astype(np.float64) ** 2
     first, second, third = square.T
-    told: NDArray[np.bool_] = first * (second + third) > second * third
-    torn = np.flatnonzero(told)
+    second_wins: NDArray[np.bool_] = first * (second + third) > second * third
+    torn = np.flatnonzero(second_wins)
     one, two, three = nearest[torn].T
-    told[torn] = tree.apart(two, three) > tree.apart(one, two)
-    return told
+    second_wins[torn] = tree.separating_k(two, three) > tree.separating_k(one, two)
+    return second_wins
 
 
 def row_confidence(
@@ -113,19 +97,17 @@ def row_confidence(
     second: NDArray[np.int32],
     margin: NDArray[np.uint8],
 ) -> NDArray[np.float32]:
-    """Return the confidence of rows from their two nearest representatives, shape (n,).
+    """Return the confidence of rows from their two nearest representatives, (n,).
 
-    It is the share of the first one; down to half of that if the two are in different clusters at
-    nearly the same distance. NaN for rows without a representative.
+    It is the share (`shares`, `labels`: (m,)) of the first one; down to half of that if the two are
+    in different clusters at nearly the same distance. NaN for rows without a representative.
 
     Parameters
     ----------
-    shares, labels : ndarray, shape (m,)
-        Of the representatives.
-    first, second : ndarray, shape (n,)
-        Nearest two representatives of each row, the deciding one first, −1 for none.
-    margin : ndarray, shape (n,), uint8
-        255 · (1 − nearest distance / second distance).
+    first, second
+        (n,) nearest two representatives of each row, the deciding one first, −1 for none.
+    margin
+        (n,) uint8: 255 · (1 − nearest distance / second distance).
     """
     confidence = shares[np.maximum(first, 0)]
     torn = np.flatnonzero((second >= 0) & (labels[first] != labels[np.maximum(second, 0)]))

@@ -15,16 +15,18 @@ def vote(
 ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
     """Let the nearest representatives vote, weighted by one over the squared distance.
 
-    `labels`, `shares`, `distance`: (n, k), cluster, share (`held_share`) and distance of each row's
-    voters, nearest first.
-    `chosen`: (n,), int32, clusters that are given already; −1 where the vote decides.
+    Parameters
+    ----------
+    labels, shares, distance
+        (n, k) cluster, share (`held_share`) and distance of each row's voters, nearest first.
+    chosen
+        (n,) clusters that are already decided; −1 where the vote decides.
 
     Returns
     -------
-    cluster : ndarray, shape (n,), int32
-        The one with most votes, the nearest of equals, unless it is given.
-    confidence : ndarray, shape (n,), float32
-        Its part of the votes, each voter counted by its own share.
+    tuple
+        The cluster with most votes, the nearest of equals, and as its confidence the part of the
+        votes for it, each voter counted by its own share.
     """
     winner, sure = np.empty(len(labels), np.int32), np.empty(len(labels), np.float32)
     given = np.full(len(labels), -1, np.int32) if chosen is None else chosen
