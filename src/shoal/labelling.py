@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from shoal.core.contingency import Contingency, added, contingency
+from shoal.core.contingency import Contingency, contingency
 from shoal.core.record_lists import Tabular
 from shoal.edits import Curation
 from shoal.edits.names import folded
@@ -172,7 +172,7 @@ def _count(curation: Curation, truth: NDArray, wanted: NDArray[np.bool_]) -> Con
         there = wanted[rows]
         if there.any():
             more = contingency(truth[rows][there], labels[there])
-            total = more if total is None else added(total, more)
+            total = more if total is None else total + more
     assert total is not None  # callers pass at least one wanted row
     return total
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from shoal.core.nearest import nearest_of, shortlists_for
 from shoal.core.packing import rounded
 from shoal.core.shortlists import Shortlists
-from shoal.core.votes import vote
+from shoal.core.verdicts import vote
 from shoal.edits import Clustering, Curation
 from shoal.engines.prefetch import prefetched
 from shoal.errors import InputError

@@ -16,7 +16,7 @@ from sklearn.metrics.pairwise import euclidean_distances
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from shoal.core.distinct import distinct_rows
+from shoal.core.hashes import distinct_rows
 from shoal.core.nearest import nearest_of
 from shoal.core.representatives import represent
 from shoal.core.structure import fit_structure

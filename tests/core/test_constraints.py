@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shoal.core.constraints import Constraints, all_apart, groups_of, parted
+from shoal.core.constraints import Constraints, all_apart, groups_of, split_by_group
 from shoal.core.dendrogram import grouped_merges, paris_merges
 from shoal.core.structure import fit_structure
 
@@ -101,7 +101,7 @@ def test_any_word_of_a_person_holds_at_the_primary_layer(seed, n_groups):
 
 def test_communities_are_cut_at_groups_only():
     constraints = said([0, 0, 1, -1, -1, 1])
-    cut = parted(np.array([0, 0, 0, 0, 1, 1], np.int32), constraints)
+    cut = split_by_group(np.array([0, 0, 0, 0, 1, 1], np.int32), constraints)
     assert len(set(cut)) == 5
     assert cut[0] == cut[1]
     assert groups_of(cut, constraints)[cut].tolist() == [0, 0, 1, -1, -1, 1]

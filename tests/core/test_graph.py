@@ -9,9 +9,9 @@ from shoal.core.graph import (
     build_graph,
     build_graph_with_piles,
     choose_neighbours,
-    graph_again,
     inverse_dimension,
     neighbours_before_jump,
+    rebuild_graph,
     shared_neighbours,
 )
 from shoal.core.nearest import nearest_neighbours
@@ -218,7 +218,7 @@ def test_piles_are_tied_to_themselves_alone_and_change_no_other_tie():
     edges = plain.matrix()
     assert graph.degree == pytest.approx(edges.nnz / 60)
     assert graph.matrix().diagonal()[60:] == pytest.approx(50 * edges.sum() / 60)
-    again = graph_again(graph.neighbours, graph.affinities, distances, weights)
+    again = rebuild_graph(graph.neighbours, graph.affinities, distances, weights)
     assert (again.matrix() != graph.matrix()).nnz == 0
     assert np.allclose(again.inverse_dimension, graph.inverse_dimension, rtol=1e-3)
     assert again.copies.tolist() == graph.copies.tolist()

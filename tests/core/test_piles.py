@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.stats import poisson
 
-from shoal.core.distinct import distinct_rows
+from shoal.core.hashes import distinct_rows
 from shoal.core.nearest import nearest_neighbours
 from shoal.core.piles import _by_chance, find_piles, rows_each
 

@@ -5,7 +5,7 @@ from sklearn.metrics import adjusted_rand_score
 from shoal.core import relabelling
 from shoal.core.relabelling import reassign, with_labels
 from shoal.core.structure import fit_structure
-from shoal.core.verdicts import held_share
+from shoal.core.verdicts import affinity_share
 
 
 @pytest.fixture(autouse=True)
@@ -36,7 +36,7 @@ def test_networks_find_the_border_of_groups_that_touch():
     assert found.helped
     assert found.after > found.before
     assert adjusted_rand_score(truth, found.labels) > adjusted_rand_score(truth, before) + 0.01
-    sure = held_share(structure.neighbours, structure.affinities, before) >= 0.9
+    sure = affinity_share(structure.neighbours, structure.affinities, before) >= 0.9
     assert (found.labels[sure] == before[sure]).all()
     tree = with_labels(structure.tree, vectors, 2, found.labels)
     assert (tree.labels(2) == found.labels).all()

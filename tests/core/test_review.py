@@ -3,15 +3,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shoal.core.graph import build_graph, graph_again
+from shoal.core.graph import build_graph, rebuild_graph
 from shoal.core.nearest import nearest_neighbours
 from shoal.core.null import REAL, WEAK
 from shoal.core.review import (
-    TornRows,
+    BorderlineRows,
+    chance_by_links,
+    chance_by_margin,
     chance_of_two,
     near_pairs,
-    torn_by_margin,
-    torn_by_ties,
     uncertainty,
 )
 
@@ -87,13 +87,13 @@ def test_the_graph_again_is_the_graph():
     found, away = nearest_neighbours(x, 15)
     graph = build_graph(found, away, weights)
     k = graph.neighbours.shape[1]
-    again = graph_again(graph.neighbours, graph.affinities, away[:, :k], weights)
+    again = rebuild_graph(graph.neighbours, graph.affinities, away[:, :k], weights)
     assert (again.matrix() != graph.matrix()).nnz == 0
     assert np.allclose(again.inverse_dimension, graph.inverse_dimension, rtol=1e-3)
 
 
 def test_a_row_half_way_is_as_likely_of_either():
-    chance = torn_by_margin(np.array([0, 128, 255], np.uint8))
+    chance = chance_by_margin(np.array([0, 128, 255], np.uint8))
     assert chance == pytest.approx([0.5, 0.1988, 0], abs=1e-3)
     assert uncertainty(chance[0]) == 1
 
@@ -101,13 +101,13 @@ def test_a_row_half_way_is_as_likely_of_either():
 def test_ties_by_hand():
     neighbours = np.array([[1, 2, 3], [0, 2, 3], [0, 1, 3], [0, 1, 2]])
     affinities = np.array([[0.5, 0.25, 0.25], [1, 1, 0], [1, 1, 1], [1, 1, 1]])
-    other, chance = torn_by_ties(neighbours, affinities, np.array([0, 0, 1, 2]))
+    other, chance = chance_by_links(neighbours, affinities, np.array([0, 0, 1, 2]))
     assert other.tolist() == [1, 1, 0, 0]
     assert chance == pytest.approx([0.25 / 0.75, 0.5, 0.5, 0.5])
 
 
 def test_what_is_tied_to_its_own_only_is_not_torn():
-    other, chance = torn_by_ties(np.array([[1], [0]]), np.ones((2, 1)), np.array([0, 0]))
+    other, chance = chance_by_links(np.array([[1], [0]]), np.ones((2, 1)), np.array([0, 0]))
     assert (other.tolist(), chance.tolist()) == ([-1, -1], [0, 0])
 
 
@@ -120,7 +120,7 @@ ROWS = st.lists(
 def test_torn_rows_are_the_same_in_any_blocks(given_rows, size):
     cluster, other, eighths = np.array(given_rows).T
     chance, rows = eighths / 16, np.arange(len(cluster))
-    whole, parts = TornRows(4), TornRows(4)
+    whole, parts = BorderlineRows(4), BorderlineRows(4)
     whole.add(rows, cluster, other, chance)
     for a in range(0, len(rows), size):
         block = slice(a, a + size)
@@ -138,7 +138,7 @@ def test_ties_are_counted_as_a_slow_twin_counts_them():
     neighbours = draw.integers(-1, 60, (60, 5)).astype(np.int32)
     affinities = (draw.integers(0, 4, (60, 5)) / 4).astype(np.float32)
     labels = draw.integers(-1, 4, 60)
-    other, chance = torn_by_ties(neighbours, affinities, labels)
+    other, chance = chance_by_links(neighbours, affinities, labels)
     for row in range(60):
         votes: dict = {}
         for at, tie in zip(neighbours[row], affinities[row], strict=True):

@@ -9,8 +9,8 @@ from sklearn.datasets import load_digits, make_circles, make_moons
 from sklearn.metrics import adjusted_mutual_info_score, adjusted_rand_score
 
 from shoal.core.dendrogram import Dendrogram
-from shoal.core.distinct import distinct_rows
 from shoal.core.graph import Graph
+from shoal.core.hashes import distinct_rows
 from shoal.core.nearest import nearest_neighbours
 from shoal.core.structure import (
     _unless_noise,

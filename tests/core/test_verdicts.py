@@ -5,12 +5,13 @@ from hypothesis import strategies as st
 
 from shoal.core.tree import Tree
 from shoal.core.verdicts import (
+    affinity_share,
     far_representatives,
-    held_share,
     numbered_by_size,
     outvoted,
     row_confidence,
     row_limits,
+    vote,
 )
 
 
@@ -46,8 +47,8 @@ def test_share_that_stays_by_hand():
     neighbours = np.array([[1, 2], [0, 2], [0, 1], [0, -1]], np.int32)
     affinities = np.array([[0.75, 0.25], [1, 0], [0.5, 0.5], [0, 0]], np.float32)
     labels = np.array([0, 0, 1, 1], np.int32)
-    assert held_share(neighbours, affinities, labels).tolist() == [0.75, 1, 0, 0]
-    assert held_share(neighbours, affinities, np.zeros(4, np.int32)).tolist() == [1, 1, 1, 1]
+    assert affinity_share(neighbours, affinities, labels).tolist() == [0.75, 1, 0, 0]
+    assert affinity_share(neighbours, affinities, np.zeros(4, np.int32)).tolist() == [1, 1, 1, 1]
 
 
 def test_a_row_between_two_clusters_is_less_sure_by_half_at_most():
@@ -127,3 +128,28 @@ def test_a_row_goes_down_the_tree_with_its_voters(tree, data):
     told = outvoted(tree, near, np.array([[1, 1.1, 1.2]], np.float32))
     assert voters[int(told[0])] == slow_descent(tree, voters)
     assert not outvoted(tree, near, np.array([[0, 1, 1]], np.float32))[0]
+
+
+DRAW = np.random.default_rng(0)
+
+
+@pytest.mark.parametrize("voters", [1, 3, 10])
+@pytest.mark.parametrize("given", [False, True])
+def test_votes_are_those_counted_row_by_row(voters, given):
+    labels = DRAW.integers(0, 4, (200, voters)).astype(np.int32)
+    shares = DRAW.random((200, voters)).astype(np.float32)
+    distance = np.sort(DRAW.random((200, voters)).astype(np.float32), axis=1)
+    distance[:5, 0] = 0
+    chosen = DRAW.integers(-1, 5, 200).astype(np.int32) if given else None
+    cluster, confidence = vote(labels, shares, distance, chosen)
+    for row in range(200):
+        away = distance[row].astype(np.float64)
+        weight = 1 / np.maximum(away, max(away[0] * 1e-3, 1e-37)) ** 2
+        weight /= weight.max()
+        of_each = {c: weight[labels[row] == c].sum() for c in labels[row]}
+        best = max(of_each, key=lambda c: of_each[c])
+        if chosen is not None and chosen[row] >= 0:
+            best = chosen[row]
+        mine = labels[row] == best
+        assert cluster[row] == best
+        assert confidence[row] == pytest.approx((weight * shares[row])[mine].sum() / weight.sum())

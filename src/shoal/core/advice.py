@@ -46,7 +46,6 @@ class Advice:
         return " ".join(self.sentences)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return plain values."""
         return {
             "sentences": list(self.sentences),
             "choices": [asdict(choice) for choice in self.choices],
@@ -84,7 +83,6 @@ def advise(tree: Tree, layers: Sequence[Layer], weights: NDArray[np.int64]) -> A
 
 
 def _neighbours(k: int, others: list[int]) -> list[tuple[int, str]]:
-    """Return the next coarser and the next finer layer."""
     coarser = [(o, "coarser") for o in others if o < k]
     finer = [(o, "finer") for o in others if o > k]
     return coarser[-1:] + finer[:1]

@@ -35,7 +35,6 @@ class StepName:
     width: int | None = None
 
     def __str__(self) -> str:
-        """Inverse of the parser."""
         return self.kind if self.width is None else f"{self.kind}:{self.width}"
 
 
@@ -70,7 +69,6 @@ def join_chain(base: str, steps: Sequence[StepName]) -> str:
 
 
 def _step(word: str) -> StepName:
-    """Read one step."""
     kind, colon, number = (part.strip() for part in word.partition(":"))
     if kind in SAME_WIDTH:
         if colon:

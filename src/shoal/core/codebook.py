@@ -34,12 +34,10 @@ class Codebook:
     shortlists: Shortlists
 
     def to_arrays(self) -> dict[str, NDArray]:
-        """Return the arrays that `from_arrays` reads."""
         return {"centres": self.centres, "reach": self.reach, "size": np.array(self.size)}
 
     @staticmethod
     def from_arrays(arrays: Mapping[str, NDArray]) -> "Codebook":
-        """Inverse of `to_arrays`."""
         return codebook_of(arrays["centres"], int(arrays["size"]), arrays["reach"])
 
 

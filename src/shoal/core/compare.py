@@ -70,7 +70,6 @@ class Comparison:
     rows: int
 
     def as_dict(self) -> dict[str, Any]:
-        """Return plain values."""
         return asdict(self)
 
 
@@ -120,9 +119,8 @@ def compare_table(shared: Contingency) -> Comparison:
     same = 2 * n > rows_a[a] + rows_b[b] - n
     split = _unions(a, n, 2 * n > rows_b[b], rows_a)
     merged = _unions(b, n, 2 * n > rows_a[a], rows_b)
-    told = same | split | merged
-    said_a, said_b = np.zeros(len(rows_a), bool), np.zeros(len(rows_b), bool)
-    said_a[a[told]], said_b[b[told]] = True, True
+    explained = same | split | merged
+    gone, new = ~np.isin(a, a[explained]), ~np.isin(b, b[explained])
     sides = (shared.classes.astype(np.int64), shared.clusters.astype(np.int64))
     return Comparison(
         tuple(
@@ -138,9 +136,9 @@ def compare_table(shared: Contingency) -> Comparison:
         ),
         _changes(*sides, a[split], b[split], n[split], rows_a),
         _changes(*sides[::-1], b[merged], a[merged], n[merged], rows_b),
-        _changes(*sides, *_of(a, b, n, ~said_a), rows_a),
-        _changes(*sides[::-1], *_of(b, a, n, ~said_b), rows_b),
-        int(n[~told].sum()),
+        _changes(*sides, a[gone], b[gone], n[gone], rows_a),
+        _changes(*sides[::-1], b[new], a[new], n[new], rows_b),
+        int(n[~explained].sum()),
         int(n.sum()),
     )
 
@@ -150,17 +148,9 @@ def _unions(
 ) -> NDArray[np.bool_]:
     """Return which cells are among several that together make up most of a cluster."""
     count = np.bincount(whole[part], minlength=len(rows))
-    held = np.bincount(whole[part], n[part], len(rows))
-    real = (count >= 2) & (2 * held > rows)
+    shared = np.bincount(whole[part], n[part], len(rows))
+    real = (count >= 2) & (2 * shared > rows)
     return np.asarray(part & real[whole])
-
-
-def _of(
-    side: NDArray, other: NDArray, n: NDArray, chosen: NDArray[np.bool_]
-) -> tuple[NDArray, NDArray, NDArray]:
-    """Return the cells of some clusters of one side."""
-    mine = chosen[side]
-    return side[mine], other[mine], n[mine]
 
 
 def _changes(

@@ -168,20 +168,14 @@ def _lay_out(
     if cut:
         fine.append((plan.root + 1, start))
     leaves.extend(plan.leaves(piece))
-    place = {leaf: start + i for i, leaf in enumerate(leaves[start:])}
+    place = {low: start + i for i, low in enumerate(plan.low[leaves[start:]].tolist())}
     stack = [piece]
     while stack:
         first, second = plan.children[stack[-1]]
         node = stack.pop()
         if first >= 0:
-            fine.append((node, place[_first_leaf(plan, int(second))]))
+            fine.append((node, place[int(plan.low[second])]))
             stack.extend((int(first), int(second)))
-
-
-def _first_leaf(plan: Dendrogram, node: int) -> int:
-    while plan.children[node, 0] >= 0:
-        node = int(plan.children[node, 0])
-    return node
 
 
 def _ranked(

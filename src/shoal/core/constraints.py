@@ -43,11 +43,11 @@ def all_apart(groups: NDArray[np.int32]) -> Constraints:
     return Constraints(groups, np.zeros(count, np.bool_), apart)
 
 
-def parted(communities: NDArray[np.int32], constraints: Constraints) -> NDArray[np.int32]:
+def split_by_group(communities: NDArray[np.int32], constraints: Constraints) -> NDArray[np.int32]:
     """Divide communities so that each is in one group, or in none.
 
     >>> one = Constraints(np.array([0, 0, -1]), np.array([True]), np.empty((0, 2), int))
-    >>> parted(np.array([0, 0, 0], np.int32), one).tolist()
+    >>> split_by_group(np.array([0, 0, 0], np.int32), one).tolist()
     [1, 1, 0]
     """
     groups = len(constraints.together) + 1
@@ -56,7 +56,7 @@ def parted(communities: NDArray[np.int32], constraints: Constraints) -> NDArray[
 
 
 def groups_of(communities: NDArray[np.int32], constraints: Constraints) -> NDArray[np.int32]:
-    """Return the group of each community from `parted`, −1 for none."""
+    """Return the group of each community from `split_by_group`, −1 for none."""
     groups = np.full(int(communities.max()) + 1, -1, np.int32)
     groups[communities] = constraints.group
     return groups

@@ -1,7 +1,10 @@
 """Contingency table of two labellings, and cluster ids matched between them; label −1 is noise."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from functools import reduce
+from operator import add
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -33,6 +36,26 @@ class Contingency:
     clusters: NDArray[np.int64]
     noise: NDArray[np.int64]
 
+    def __add__(self, other: Contingency) -> Contingency:
+        """Add the counts of other rows.
+
+        >>> both = contingency([0, 0], [5, -1]) + contingency([1, 0], [5, 7])
+        >>> both.table.toarray().tolist(), both.noise.tolist()
+        ([[1, 1], [1, 0]], [1, 0])
+        """
+        classes = np.union1d(self.classes, other.classes)
+        clusters = np.union1d(self.clusters, other.clusters)
+        table = sparse.csr_array((len(classes), len(clusters)), dtype=np.int64)
+        noise = np.zeros(len(classes), np.int64)
+        for part in (self, other):
+            row = np.searchsorted(classes, part.classes)
+            column = np.searchsorted(clusters, part.clusters)
+            cells = part.table.tocoo()
+            places = (row[cells.row], column[cells.col])
+            table += sparse.coo_array((cells.data, places), shape=table.shape).tocsr()
+            noise[row] += part.noise
+        return Contingency(table, classes, clusters, noise)
+
 
 def contingency(truth: ArrayLike, found: ArrayLike) -> Contingency:
     """Count the rows of each class in each cluster.
@@ -56,7 +79,7 @@ def contingency(truth: ArrayLike, found: ArrayLike) -> Contingency:
     if not np.issubdtype(cluster.dtype, np.integer):
         raise InputError(f"clusters are {cluster.dtype}, but must be whole numbers")
     pieces = (slice(a, a + _AT_ONCE) for a in range(0, len(true), _AT_ONCE))
-    return reduce(added, (_contingency(true[piece], cluster[piece]) for piece in pieces))
+    return reduce(add, (_contingency(true[piece], cluster[piece]) for piece in pieces))
 
 
 def weighted_contingency(
@@ -81,7 +104,6 @@ def weighted_contingency(
 
 
 def _contingency(true: NDArray, cluster: NDArray) -> Contingency:
-    """Count the rows of each class in each cluster, all at once."""
     classes, row = numbered(true)
     real = cluster != NOISE
     clusters, column = numbered(cluster[real])
@@ -90,28 +112,6 @@ def _contingency(true: NDArray, cluster: NDArray) -> Contingency:
     places = np.divmod(cells, max(len(clusters), 1))
     table = sparse.coo_array((counts, places), shape=shape).tocsr()
     noise = np.bincount(row[~real], minlength=len(classes))
-    return Contingency(table, classes, clusters, noise)
-
-
-def added(one: Contingency, other: Contingency) -> Contingency:
-    """Add the counts of other rows.
-
-    >>> first, second = contingency([0, 0], [5, -1]), contingency([1, 0], [5, 7])
-    >>> both = added(first, second)
-    >>> both.table.toarray().tolist(), both.noise.tolist()
-    ([[1, 1], [1, 0]], [1, 0])
-    """
-    classes = np.union1d(one.classes, other.classes)
-    clusters = np.union1d(one.clusters, other.clusters)
-    table = sparse.csr_array((len(classes), len(clusters)), dtype=np.int64)
-    noise = np.zeros(len(classes), np.int64)
-    for part in (one, other):
-        row = np.searchsorted(classes, part.classes)
-        column = np.searchsorted(clusters, part.clusters)
-        cells = part.table.tocoo()
-        places = (row[cells.row], column[cells.col])
-        table += sparse.coo_array((cells.data, places), shape=table.shape).tocsr()
-        noise[row] += part.noise
     return Contingency(table, classes, clusters, noise)
 
 

@@ -53,7 +53,6 @@ class Graph:
 
     @property
     def n_rows(self) -> int:
-        """Number of rows."""
         return len(self.indptr) - 1
 
     def copies_of(self, rows: NDArray) -> tuple[NDArray[np.float64], float] | None:
@@ -91,11 +90,11 @@ def build_graph(
     Jarvis, Patrick, "Clustering using a similarity measure based on shared near neighbors", IEEE
     Trans. Computers C-22 (1973).
     """
-    neighbours, affinities, inverse = _ties(neighbours, distances, n_neighbours)
+    neighbours, affinities, inverse = _shared_affinities(neighbours, distances, n_neighbours)
     return _joined(neighbours, affinities, inverse, weights)
 
 
-def _ties(
+def _shared_affinities(
     neighbours: NDArray, distances: NDArray, n_neighbours: int | None
 ) -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.float64]]:
     """Return the neighbours used, the share of neighbours in common, and inverse dimensions."""
@@ -128,7 +127,7 @@ def build_graph_with_piles(
     if len(ordinary) > 1:
         k = min(n_neighbours or MOST_NEIGHBOURS, len(ordinary) - 1)
         found, away = nearest_neighbours(np.ascontiguousarray(vectors[ordinary]), k, workers)
-        used, shares, inverse[ordinary] = _ties(found, away, n_neighbours)
+        used, shares, inverse[ordinary] = _shared_affinities(found, away, n_neighbours)
         k = used.shape[1]
         neighbours, distances = neighbours[:, :k].copy(), distances[:, :k].copy()
         affinities = affinities[:, :k].copy()
@@ -141,7 +140,7 @@ def build_graph_with_piles(
     return _joined(neighbours, affinities, inverse, weights), distances
 
 
-def graph_again(
+def rebuild_graph(
     neighbours: NDArray[np.int32],
     affinities: NDArray[np.float32],
     distances: NDArray[np.float32],

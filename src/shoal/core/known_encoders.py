@@ -69,7 +69,6 @@ class KnownEncoder:
 
     @property
     def url(self) -> str:
-        """The address of the file."""
         return f"{_HUB}/{self.path}"
 
     @property

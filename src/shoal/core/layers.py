@@ -83,7 +83,6 @@ class Layers(Tabular, tuple[Layer, ...]):
     __slots__ = ()
 
     def records(self) -> list[dict[str, Any]]:
-        """Return the layers as dictionaries; see `Layer.as_dict`."""
         return [layer.as_dict() for layer in self]
 
     def __repr__(self) -> str:

@@ -184,7 +184,6 @@ def _tsne(
     seed: int,
     workers: int,
 ) -> Any:
-    """Make an embedding that can be optimised."""
     from openTSNE import TSNEEmbedding
     from openTSNE.affinity import PerplexityBasedNN
     from openTSNE.nearest_neighbors import PrecomputedNeighbors
@@ -259,7 +258,6 @@ def _spread(xy, reach, start, second, margin, first, out):  # type: ignore[no-un
 
 @njit(cache=True, nogil=True)
 def _square_codes(xy):  # type: ignore[no-untyped-def]
-    """Return the codes of places in the unit square."""
     out = np.empty(len(xy), np.uint32)
     for i in range(len(xy)):
         x = min(max(int(xy[i, 0] * SIDE), 0), SIDE - 1)

@@ -120,5 +120,4 @@ def _tasks(
 
 
 def _radius(rows: NDArray, centre: NDArray[np.float64]) -> float:
-    """Return the largest distance of rows from a centre."""
     return float(np.sqrt(((rows - centre) ** 2).sum(1).max()))

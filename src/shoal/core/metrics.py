@@ -71,7 +71,6 @@ class Scores:
     noise: float
 
     def as_dict(self) -> dict[str, float]:
-        """Return the scores by name."""
         return asdict(self)
 
 
@@ -147,7 +146,6 @@ def _entropy(counts: NDArray[np.int64]) -> float:
 
 
 def _mean_purity(table: sparse.csr_array) -> float:
-    """Mean over clusters of the share of the commonest class; 0 without clusters."""
     if not table.shape[1]:
         return 0.0
     most = np.asarray(table.max(axis=0).todense()).ravel()
@@ -177,7 +175,6 @@ def _adjusted_rand(cells: NDArray, rows: NDArray, columns: NDArray) -> float:
 
 
 def _expected_mutual(rows: NDArray[np.int64], columns: NDArray[np.int64]) -> float:
-    """Mutual information expected of random tables with these margins."""
     a, a_times = np.unique(rows, return_counts=True)
     b, b_times = np.unique(columns, return_counts=True)
     return float(_expected_of_sizes(a, a_times, b, b_times, int(rows.sum())))
@@ -260,7 +257,6 @@ def simplified_silhouette(x: NDArray, labels: ArrayLike, centres: NDArray | None
 
 
 def _means(rows: NDArray, label: NDArray) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Mean and size of each cluster, in float64."""
     count = int(label.max()) + 1
     sums, sizes = np.zeros((count, rows.shape[1])), np.zeros(count)
     add_up(rows, np.ones(len(rows)), label, sums, sizes)

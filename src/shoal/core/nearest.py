@@ -54,7 +54,7 @@ def nearest_neighbours(
     if not 1 <= k < n:
         raise InputError(f"{n} rows have at most {n - 1} neighbours each, but {k} were asked for")
     if not (n <= EXACT_ROWS if exact is None else exact):
-        cells = build_cells(x, _cell_count(n), workers=workers)
+        cells = build_cells(x, max(2, round(1.2 * n**0.5)), workers=workers)
         probes, most = _probes_for(x, cells, k, workers), max(1, len(cells.centres) // 4)
         if probes <= most or n > _COMPARED or exact is False:
             return _nearest(x, x, cells, k, min(probes, most), workers, itself=True)
@@ -92,11 +92,6 @@ def nearest_of(
 def shortlists_for(centres: NDArray, workers: int = 1) -> Shortlists | None:
     """Return shortlists if there are too many centres to compare all; otherwise None."""
     return build_shortlists(centres, 0, workers) if len(centres) > EXACT_CENTRES else None
-
-
-def _cell_count(n: int) -> int:
-    """Return the number of coarse cells for n rows searched among themselves."""
-    return max(2, round(1.2 * n**0.5))
 
 
 def _probes_for(x: NDArray, cells: Cells, k: int, workers: int) -> int:
@@ -140,13 +135,9 @@ def _nearest(
         )
         return chunk[unsure if exact else found[:, k - 1] < 0]
 
-    chunks = [(part,) for part in _pieces(rows, exact)]
+    # Pieces of one product, or of many rows, so that several share a cell.
+    step = BLOCK if exact else _CHUNK
+    chunks = [(rows[a : a + step],) for a in range(0, len(rows), step)]
     rows = np.concatenate([*in_threads(work, chunks, workers), rows[:0]])
     search_locally(x, rows, y, itself, indices, distances, workers)
     return indices, distances
-
-
-def _pieces(rows: NDArray, exact: bool) -> list[NDArray]:
-    """Cut into fixed pieces: of one product, or of many rows, so that several share a cell."""
-    step = BLOCK if exact else _CHUNK
-    return [rows[a : a + step] for a in range(0, len(rows), step)]

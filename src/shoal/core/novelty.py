@@ -148,7 +148,6 @@ class Novelty:
 
     @cached_property
     def _known(self) -> NDArray[np.float64]:
-        """The rarities of the held-out rows."""
         return self.rarity(self.scores)
 
     def likeness(self, scores: NDArray[np.float32]) -> NDArray[np.float64]:

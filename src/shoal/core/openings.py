@@ -34,12 +34,10 @@ class Openings:
         return len(self.weight)
 
     def take(self, rows: NDArray) -> "Openings":
-        """Choose some of them, in the given order."""
         return Openings(*(field[rows] for field in _fields(self)))
 
 
 def _fields(openings: Openings) -> tuple[NDArray, ...]:
-    """Arrays of the openings, in the order of the class."""
     return (
         openings.mean,
         openings.weight,
@@ -50,7 +48,6 @@ def _fields(openings: Openings) -> tuple[NDArray, ...]:
 
 
 def joined(parts: list[Openings]) -> Openings:
-    """Concatenate the openings of several parts."""
     return Openings(*(np.concatenate(fields) for fields in zip(*map(_fields, parts), strict=True)))
 
 

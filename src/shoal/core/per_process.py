@@ -20,7 +20,6 @@ class PerProcess(Generic[Value]):
         return PerProcess, ()
 
     def get(self, make: Callable[[], Value]) -> Value:
-        """Return the value, calling `make` the first time."""
         with self._lock:
             if self._value is None:
                 self._value = make()

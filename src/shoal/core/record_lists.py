@@ -64,7 +64,6 @@ def _cells(records: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[list[s
 
 
 def _names(records: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return the names that any of the records has."""
     return list(dict.fromkeys(name for record in records for name in record))
 
 
@@ -76,7 +75,6 @@ class Tabular:
         raise NotImplementedError
 
     def to_arrow(self) -> Any:
-        """Return a `pyarrow.Table`."""
         import pyarrow as pa
 
         lines = self.records()
@@ -103,7 +101,6 @@ class RecordList(Tabular, list[dict[str, Any]]):
     """A list of dictionaries that displays as a table."""
 
     def records(self) -> list[dict[str, Any]]:
-        """Return the dictionaries."""
         return list(self)
 
     def __repr__(self) -> str:

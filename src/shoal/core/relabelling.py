@@ -15,7 +15,7 @@ from shoal.core.metrics import adjusted_rand
 from shoal.core.nearest import nearest_of
 from shoal.core.structure import Structure, fit_structure
 from shoal.core.tree import Tree
-from shoal.core.verdicts import held_share
+from shoal.core.verdicts import affinity_share
 
 if TYPE_CHECKING:
     from sklearn.neural_network import MLPClassifier
@@ -100,12 +100,12 @@ def reassign(
     result = _validated(labels, views, vectors[rows], weights[rows], k, seed)
     if not result.helped:
         return result
-    confidence = held_share(structure.neighbours, structure.affinities, labels)
+    confidence = affinity_share(structure.neighbours, structure.affinities, labels)
     networks, reproduced = _train_networks(views, labels[rows], confidence[rows], k, seed)
     stays = confidence >= _SURE if fixed is None else (confidence >= _SURE) | fixed
     doubtful = np.flatnonzero(~stays & reproduced[labels])
     if len(doubtful):
-        labels[doubtful] = _predicted(networks, scaled(doubtful, min(n_views, _VIEWS)))
+        labels[doubtful] = _predicted(networks, scaled(doubtful, min(n_views, _VIEWS)), k)
     return result
 
 
@@ -141,43 +141,32 @@ def with_labels(tree: Tree, vectors: NDArray[np.float32], k: int, labels: NDArra
     return tree.move_leaves(hosts)
 
 
-@dataclass(frozen=True)
-class _Network:
-    """One hidden layer, trained on all views of some rows."""
+def _network(views: NDArray[np.float32], labels: NDArray[np.int32], seed: int) -> MLPClassifier:
+    """Train one hidden layer on all views of some rows."""
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.neural_network import MLPClassifier
 
-    model: MLPClassifier
-    n_clusters: int
-
-    @classmethod
-    def trained(
-        cls, views: NDArray[np.float32], labels: NDArray[np.int32], k: int, seed: int
-    ) -> _Network:
-        from sklearn.exceptions import ConvergenceWarning
-        from sklearn.neural_network import MLPClassifier
-
-        x, y = views.reshape(-1, views.shape[2]), np.tile(labels, len(views))
-        model = MLPClassifier(
-            (_HIDDEN,),
-            alpha=1e-2,  # settled among .001 to 1, between which little differs
-            max_iter=max(2, round(_STEPS * _BATCH / len(x))),
-            batch_size=min(_BATCH, len(x)),
-            random_state=seed,
-        )
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)  # the number of steps is meant
-            return cls(model.fit(x, y), k)
-
-    def chances(self, views: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Return the probability of each cluster for each row, (n, k), averaged over some views."""
-        chances = [self.model.predict_proba(view) for view in views[:_VIEWS]]
-        found = np.zeros((views.shape[1], self.n_clusters))
-        found[:, self.model.classes_] = np.mean(chances, axis=0)
-        return found
+    x, y = views.reshape(-1, views.shape[2]), np.tile(labels, len(views))
+    model = MLPClassifier(
+        (_HIDDEN,),
+        alpha=1e-2,  # settled among .001 to 1, between which little differs
+        max_iter=max(2, round(_STEPS * _BATCH / len(x))),
+        batch_size=min(_BATCH, len(x)),
+        random_state=seed,
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # the number of steps is meant
+        return model.fit(x, y)
 
 
-def _predicted(networks: list[_Network], views: NDArray[np.float32]) -> NDArray[np.int32]:
-    """Return the cluster of each row by the mean of several networks."""
-    chances = np.sum([one.chances(views) for one in networks], axis=0)
+def _predicted(
+    networks: list[MLPClassifier], views: NDArray[np.float32], k: int
+) -> NDArray[np.int32]:
+    """Return the cluster of each row by the mean of several networks over all views."""
+    chances = np.zeros((views.shape[1], k))
+    for network in networks:
+        of_views = [network.predict_proba(view) for view in views]
+        chances[:, network.classes_] += np.mean(of_views, axis=0)
     return chances.argmax(axis=1).astype(np.int32)
 
 
@@ -200,7 +189,7 @@ def _compare_halves(
         draw = int(generator.integers(1 << 31))
         structure = fit_structure(vectors[own], weights[own], seed=draw, resamples=0, layers=(k,))
         labels = structure.tree.labels(k)
-        share = held_share(structure.neighbours, structure.affinities, labels)
+        share = affinity_share(structure.neighbours, structure.affinities, labels)
         transferred, sure = _transferred(vectors, vectors[own], labels, share)
         transferred[own], sure[own] = labels, share
         plain.append(transferred)
@@ -208,7 +197,7 @@ def _compare_halves(
         doubtful = (sure < _SURE) & reproduced[transferred]
         refined.append(transferred.copy())
         if doubtful.any():
-            refined[-1][doubtful] = _predicted(networks, views[:_VIEWS, rows[doubtful]])
+            refined[-1][doubtful] = _predicted(networks, views[:_VIEWS, rows[doubtful]], k)
     name = matched_ids(contingency(*plain))  # of the second half's clusters in the first
     same = [one == name[other] for one, other in (plain, refined)]
     return adjusted_rand(*plain), same[0], same[1]
@@ -234,7 +223,7 @@ def _train_networks(
     confidence: NDArray[np.float32],
     k: int,
     seed: int,
-) -> tuple[list[_Network], NDArray[np.bool_]]:
+) -> tuple[list[MLPClassifier], NDArray[np.bool_]]:
     """Train two networks on the rows whose cluster a network that did not see them reproduces.
 
     Also returns the clusters whose confident rows are reproduced that way, (k,).
@@ -244,13 +233,13 @@ def _train_networks(
     for number in (0, 1):
         learned = np.flatnonzero((fold == number) & (confidence >= _LEARNED))
         if len(np.unique(labels[learned])) > 1:
-            network = _Network.trained(views[:, learned], labels[learned], k, seed + number)
+            network = _network(views[:, learned], labels[learned], seed + number)
             other = fold != number
-            found[other] = network.chances(views[:_VIEWS, other]).argmax(axis=1)
+            found[other] = _predicted([network], views[:_VIEWS, other], k)
     same, sure = found == labels, confidence >= _SURE
     right = np.bincount(labels[same & sure], minlength=k)
     reproduced = right >= np.maximum(_REPRODUCED * np.bincount(labels[sure], minlength=k), 1)
     if len(np.unique(labels[same])) < 2:
         return [], np.zeros(k, np.bool_)
     views, labels = views[:, same], labels[same]
-    return [_Network.trained(views, labels, k, seed + 2 + number) for number in (0, 1)], reproduced
+    return [_network(views, labels, seed + 2 + number) for number in (0, 1)], reproduced

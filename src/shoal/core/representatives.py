@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from shoal.core.cells import checked, two_level_codes
 from shoal.core.codebook import Codebook, codebook_of, find_codes, with_reach
-from shoal.core.distinct import distinct_rows
+from shoal.core.hashes import distinct_rows
 from shoal.core.nearest import nearest_of
 from shoal.core.products import in_threads
 from shoal.core.summaries import PartialSummary, Summary, merge_summaries, summarise_coded

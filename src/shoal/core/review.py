@@ -44,7 +44,7 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class Torn:
+class Borderline:
     """Rows of one cluster that are nearest to another."""
 
     cluster: int
@@ -165,7 +165,7 @@ def _bridge(part: sparse.csr_matrix, rows: NDArray[np.int64], middle: int) -> tu
     return tuple(int(row) for row in sides)
 
 
-class TornRows:
+class BorderlineRows:
     """Collects rows between two of k clusters, block by block, with bounded memory."""
 
     def __init__(self, k: int) -> None:
@@ -197,10 +197,10 @@ class TornRows:
         kept = order[np.arange(len(order)) - first < _EXAMPLES]
         self._keys, self._rows, self._chances = keys[kept], rows[kept], chance[kept]
 
-    def found(self) -> list[Torn]:
+    def found(self) -> list[Borderline]:
         """Return the collected rows by pair of clusters."""
         return [
-            Torn(
+            Borderline(
                 *divmod(key, self._k),
                 float(sums[0]),
                 float(sums[1]),
@@ -211,20 +211,20 @@ class TornRows:
         ]
 
 
-def torn_by_margin(margin: NDArray[np.uint8]) -> NDArray[np.float64]:
+def chance_by_margin(margin: NDArray[np.uint8]) -> NDArray[np.float64]:
     """Return the probability that a row belongs to its second cluster, by its margin, 0..½.
 
     Each representative votes with one over its squared distance; the margin is
     255 (1 − nearest distance / second distance).
 
-    >>> torn_by_margin(np.array([0, 255], np.uint8)).tolist()
+    >>> chance_by_margin(np.array([0, 255], np.uint8)).tolist()
     [0.5, 0.0]
     """
     square = (1.0 - margin.astype(np.float64) / 255.0) ** 2
     return square / (1.0 + square)
 
 
-def torn_by_ties(
+def chance_by_links(
     neighbours: NDArray[np.int32], affinities: NDArray[np.float32], labels: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Return the other cluster that each representative is most strongly linked to, and its share.

@@ -47,7 +47,6 @@ class Shortlists:
 
     @cached_property
     def shortest(self) -> int:
-        """Length of the shortest list."""
         return int(np.add.reduceat((self.lists >= 0).sum(axis=1), self.begin[:-1]).min())
 
 

@@ -35,7 +35,6 @@ class Spec:
     options: Mapping[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        """Inverse of `parse_spec`."""
         text = f"{self.kind}:{self.what}" if self.what else self.kind
         given = "&".join(f"{name}={value}" for name, value in self.options.items())
         return f"{text}?{given}" if given else text

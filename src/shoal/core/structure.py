@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from shoal.core.checked import check_count
 from shoal.core.communities import find_communities
 from shoal.core.condense import all_excess, condense, fewest_leaves, smallest_cluster
-from shoal.core.constraints import Constraints, all_apart, constrain, groups_of, parted
+from shoal.core.constraints import Constraints, all_apart, constrain, groups_of, split_by_group
 from shoal.core.dendrogram import Dendrogram
 from shoal.core.graph import MOST_NEIGHBOURS, Graph, build_graph, build_graph_with_piles
 from shoal.core.layers import Layer, count_above, find_layers
@@ -245,7 +245,7 @@ class _Draw:
         """Build the tree of one seed, without stability."""
         communities, groups = find_communities(graph, seed), None
         if constraints is not None:
-            communities = parted(communities, constraints)
+            communities = split_by_group(communities, constraints)
             groups = groups_of(communities, constraints)
         vectors, weights = rows.vectors, rows.weights
         plan = Dendrogram(vectors, weights, graph, communities, groups)

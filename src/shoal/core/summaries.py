@@ -46,7 +46,6 @@ class PartialSummary:
 
     @staticmethod
     def of_none(codebook: Codebook) -> "PartialSummary":
-        """Return the summary of no rows."""
         c, width = codebook.centres.shape
         counts, medoids = np.zeros(c, np.int64), np.full(c, -1)
         sums = np.zeros((c, width)), np.zeros(c)
@@ -54,14 +53,12 @@ class PartialSummary:
         return PartialSummary(counts, *sums, medoids, np.full(c, np.inf), none, 0)
 
     def to_arrays(self) -> dict[str, NDArray]:
-        """Return the arrays that `from_arrays` reads."""
         own = {name: value for name, value in vars(self).items() if name != "openings"}
         opened = {f"open_{name}": value for name, value in vars(self.openings).items()}
         return {**own, **opened, "far": np.array(self.far)}
 
     @staticmethod
     def from_arrays(arrays: Mapping[str, NDArray]) -> "PartialSummary":
-        """Inverse of `to_arrays`."""
         opened = ("mean", "weight", "within", "medoid", "code")
         openings = Openings(*(arrays[f"open_{name}"] for name in opened))
         own: dict[str, Any] = {name: arrays[name] for name in _STATISTICS}

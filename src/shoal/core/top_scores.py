@@ -47,7 +47,6 @@ def _store(builder: Any, value: Any, pointer: Any) -> None:
 
 
 def _spread(builder: Any, value: Any) -> Any:
-    """Vector of equal elements."""
     none = ir.Constant(ir.VectorType(value.type, SEGMENT), ir.Undefined)
     one = builder.insert_element(none, value, ir.Constant(ir.IntType(32), 0))
     return builder.shuffle_vector(one, none, ir.Constant(_INTS, [0] * SEGMENT))

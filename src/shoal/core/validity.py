@@ -41,7 +41,6 @@ class Validity:
     davies_bouldin: float
 
     def as_dict(self) -> dict[str, float]:
-        """Return the measures by name."""
         return asdict(self)
 
 

@@ -6,6 +6,7 @@ These three are independent; every row has all of them.
 from __future__ import annotations
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from shoal.core.piles import rows_each
@@ -16,6 +17,7 @@ _FAR_MADS = 6.0
 _FAR_LEAST = np.log(1.5)
 _FAR_RADII = 3.0
 _CLEAR = 0.25
+_TINY = float(np.finfo(np.float32).tiny)
 
 
 def numbered_by_size(
@@ -35,7 +37,7 @@ def numbered_by_size(
     return rank[labels], sizes[order]
 
 
-def held_share(
+def affinity_share(
     neighbours: NDArray[np.int32],
     affinities: NDArray[np.float32],
     labels: NDArray[np.int32],
@@ -84,9 +86,9 @@ def outvoted(
     square = distances.astype(np.float64) ** 2
     first, second, third = square.T
     second_wins: NDArray[np.bool_] = first * (second + third) > second * third
-    torn = np.flatnonzero(second_wins)
-    one, two, three = nearest[torn].T
-    second_wins[torn] = tree.separating_k(two, three) > tree.separating_k(one, two)
+    doubtful = np.flatnonzero(second_wins)
+    one, two, three = nearest[doubtful].T
+    second_wins[doubtful] = tree.separating_k(two, three) > tree.separating_k(one, two)
     return second_wins
 
 
@@ -110,9 +112,9 @@ def row_confidence(
         (n,) uint8: 255 · (1 − nearest distance / second distance).
     """
     confidence = shares[np.maximum(first, 0)]
-    torn = np.flatnonzero((second >= 0) & (labels[first] != labels[np.maximum(second, 0)]))
-    clear = np.minimum(margin[torn] / np.float32(255 * _CLEAR), 1)
-    confidence[torn] *= (1 + clear) / 2
+    doubtful = np.flatnonzero((second >= 0) & (labels[first] != labels[np.maximum(second, 0)]))
+    clear = np.minimum(margin[doubtful] / np.float32(255 * _CLEAR), 1)
+    confidence[doubtful] *= (1 + clear) / 2
     confidence[first < 0] = np.nan
     return confidence
 
@@ -158,3 +160,55 @@ def row_limits(radius: NDArray[np.float32], neighbours: NDArray[np.int32]) -> ND
         return np.float32(_FAR_RADII) * radius
     around = np.median(radius[np.maximum(neighbours, 0)], axis=1)
     return (_FAR_RADII * np.maximum(radius, around)).astype(np.float32)
+
+
+def vote(
+    labels: NDArray[np.int32],
+    shares: NDArray[np.float32],
+    distance: NDArray[np.float32],
+    chosen: NDArray[np.int32] | None = None,
+) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """Let the nearest representatives vote, weighted by one over the squared distance.
+
+    Parameters
+    ----------
+    labels, shares, distance
+        (n, k) cluster, share (`affinity_share`) and distance of each row's voters, nearest first.
+    chosen
+        (n,) clusters that are already decided; −1 where the vote decides.
+
+    Returns
+    -------
+    tuple
+        The cluster with most votes, the nearest of equals, and as its confidence the part of the
+        votes for it, each voter counted by its own share.
+    """
+    winner, sure = np.empty(len(labels), np.int32), np.empty(len(labels), np.float32)
+    given = np.full(len(labels), -1, np.int32) if chosen is None else chosen
+    _vote(labels, shares, distance, given, winner, sure)
+    return winner, sure
+
+
+@njit(cache=True, nogil=True)
+def _vote(labels, shares, distance, given, winner, sure):  # type: ignore[no-untyped-def]
+    voters = labels.shape[1]
+    votes = np.empty(voters)
+    for i in range(len(labels)):
+        floor = max(distance[i, 0] * 1e-3, _TINY)
+        for j in range(voters):
+            votes[j] = (floor / max(np.float64(distance[i, j]), floor)) ** 2
+        cluster, most = labels[i, 0], -1.0
+        for j in range(voters):
+            mine = 0.0
+            for other in range(voters):
+                if labels[i, other] == labels[i, j]:
+                    mine += votes[other]
+            if mine > most:
+                cluster, most = labels[i, j], mine
+        if given[i] >= 0:
+            cluster = given[i]
+        mine = 0.0
+        for j in range(voters):
+            if labels[i, j] == cluster:
+                mine += votes[j] * shares[i, j]
+        winner[i], sure[i] = cluster, mine / votes.sum()

@@ -11,15 +11,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.core.graph import Graph, graph_again
+from shoal.core.graph import Graph, rebuild_graph
 from shoal.core.null import SURE
 from shoal.core.review import (
+    BorderlineRows,
     Pair,
-    TornRows,
+    chance_by_links,
+    chance_by_margin,
     chance_of_two,
     near_pairs,
-    torn_by_margin,
-    torn_by_ties,
     uncertainty,
 )
 from shoal.core.share_intervals import Share, counted_share
@@ -152,10 +152,10 @@ class Reviewer:
     def _torn_now(self, state: State) -> list[Question]:
         result = self.curation.ground.result
         ids, labels = _positions(state)
-        torn = TornRows(max(len(ids), 1))
+        torn = BorderlineRows(max(len(ids), 1))
         if result.rows_are_representatives:
             folder = result.folder.stage("tree")
-            other, chance = torn_by_ties(
+            other, chance = chance_by_links(
                 read_npy(folder.whole("neighbours")), read_npy(folder.whole("affinities")), labels
             )
         for start, first in self.curation.ground.shards():
@@ -166,7 +166,7 @@ class Reviewer:
             else:
                 second, margin = self._seconds(start)
                 there = np.where(second >= 0, labels[np.maximum(second, 0)], -1)
-                doubt = torn_by_margin(margin)
+                doubt = chance_by_margin(margin)
             good = np.flatnonzero((here >= 0) & (there >= 0) & (here != there) & (doubt > 0))
             torn.add(rows[good], here[good], there[good], doubt[good])
         return [
@@ -191,7 +191,7 @@ class Reviewer:
     def _graph(self) -> Graph:
         folder = self.curation.ground.result.folder.stage("tree")
         weights = self.curation.ground.result.representatives.weights
-        return graph_again(
+        return rebuild_graph(
             read_npy(folder.whole("neighbours")),
             read_npy(folder.whole("affinities")),
             read_npy(folder.whole("distances")),

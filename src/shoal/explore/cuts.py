@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.core.null import WEAK
-from shoal.core.verdicts import held_share, row_confidence
+from shoal.core.verdicts import affinity_share, row_confidence
 from shoal.edits import State
 from shoal.explore.atlas import Atlas
 from shoal.explore.positions import Positions
@@ -140,7 +140,7 @@ class Cut:
         neighbours, affinities, _ = self.atlas.neighbours
         which = self.atlas.order[leaves]
         labels = self.state.of_representative
-        return held_share(neighbours[which], affinities[which], labels, which)
+        return affinity_share(neighbours[which], affinities[which], labels, which)
 
     def confidence(self, positions: NDArray, leaves: NDArray | None = None) -> NDArray[np.float32]:
         """Return the confidence of rows in the clusters of their leaves, 0..1."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import reduce
+from operator import add
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.core.contingency import Contingency, added, contingency, matched_ids
+from shoal.core.contingency import Contingency, contingency, matched_ids
 from shoal.core.verdicts import far_representatives, numbered_by_size, row_limits
 from shoal.errors import InputError
 from shoal.stages.common import extension, rows_in_common
@@ -149,7 +150,7 @@ def _shared_rows(
             )
         found.append(contingency(before[was], after[place]))
         start += len(place)
-    return reduce(added, found)
+    return reduce(add, found)
 
 
 def _write_far(context: Context) -> NDArray[np.bool_]:

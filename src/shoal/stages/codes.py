@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.core.codebook import Codebook, find_near
-from shoal.core.distinct import distinct_rows
+from shoal.core.hashes import distinct_rows
 from shoal.core.near_codes import NEAR, near_type, shortened
 from shoal.core.nearest import nearest_of
 from shoal.core.per_process import PerProcess

@@ -14,7 +14,7 @@ from shoal.core.checked import checked_whole
 from shoal.core.layers import Layer, Layers
 from shoal.core.near_codes import places_of
 from shoal.core.tree import Tree
-from shoal.core.verdicts import held_share, numbered_by_size, row_confidence, row_limits
+from shoal.core.verdicts import affinity_share, numbered_by_size, row_confidence, row_limits
 from shoal.errors import InputError
 from shoal.rows.tables.schema import Schema
 from shoal.storage import (
@@ -293,7 +293,7 @@ class Result:
     def affinity_shares(self, labels: NDArray[np.int32]) -> NDArray[np.float32]:
         """Return the share of each representative's affinities within its cluster, (m,) float32."""
         folder = self.folder.stage("tree")
-        return held_share(
+        return affinity_share(
             read_npy(folder.whole("neighbours")), read_npy(folder.whole("affinities")), labels
         )
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.core.distinct import distinct_rows
+from shoal.core.hashes import distinct_rows
 from shoal.core.layers import count_above
 from shoal.core.nearest import nearest_of
 from shoal.core.null import WEAK
