@@ -93,7 +93,7 @@ def test_leaves_are_apart_from_the_first_cut_that_parts_them(tree, data):
     slow = [
         next((k for k, c in enumerate(cuts, 1) if c[a] != c[b]), len(cuts) + 1) for a, b in pairs
     ]
-    assert tree.separating_k(*pairs.T).tolist() == slow
+    assert tree.apart(*pairs.T).tolist() == slow
 
 
 @given(trees())
@@ -111,7 +111,7 @@ def test_a_cut_that_is_not_there_says_so(k):
 
 
 def test_a_moved_leaf_is_in_the_clusters_of_its_host():
-    moved = hand_tree().move_leaves(np.array([0, 1, 2, 1]))  # 2 0 | 1 3, then 2 | 0; 3 and 1 last
+    moved = hand_tree().moved(np.array([0, 1, 2, 1]))  # 2 0 | 1 3, then 2 | 0; 3 and 1 last
     assert moved.order.tolist() == [2, 0, 1, 3]
     assert moved.splits.tolist() == [2, 1, 3]
     assert moved.excess.tolist() == [4, 2, -np.inf]
@@ -124,7 +124,7 @@ def test_moving_leaves(tree, data):
     stays[data.draw(st.integers(0, m - 1))] = True
     pool = st.sampled_from(np.flatnonzero(stays).tolist())
     hosts = np.array([leaf if stays[leaf] else data.draw(pool) for leaf in range(m)])
-    moved = tree.move_leaves(hosts)
+    moved = tree.moved(hosts)
     assert sorted(moved.order) == list(range(m))
     assert sorted(moved.splits) == list(range(1, m))
     assert (moved.excess[1:] <= moved.excess[:-1]).all()

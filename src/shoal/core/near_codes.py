@@ -64,7 +64,7 @@ def places_of(near: NDArray, of_code: NDArray[np.int32], tree: Tree) -> Places:
 
 @njit(cache=True, nogil=True)
 def _apart(places, splits, one, other):  # type: ignore[no-untyped-def]
-    """`Tree.separating_k` of two leaves, less 2; more than any split for the same leaf."""
+    """`Tree.apart` of two leaves, less 2; more than any split for the same leaf."""
     low, high = min(places[one], places[other]), max(places[one], places[other])
     length, power = high - low, 0
     if length == 0:

@@ -138,7 +138,7 @@ def with_labels(tree: Tree, vectors: NDArray[np.float32], k: int, labels: NDArra
         stayed = np.flatnonzero((labels == cluster) & (before == cluster))
         near, _ = nearest_of(vectors[moved], vectors[stayed], 1)
         hosts[moved] = stayed[near[:, 0]]
-    return tree.move_leaves(hosts)
+    return tree.moved(hosts)
 
 
 def _network(views: NDArray[np.float32], labels: NDArray[np.int32], seed: int) -> MLPClassifier:

@@ -285,7 +285,7 @@ class _Draw:
         if not pairs:
             return 1
         one, other = np.asarray(pairs).T
-        return int(self.tree.separating_k(one, other).max())
+        return int(self.tree.apart(one, other).max())
 
 
 def choose_draw(

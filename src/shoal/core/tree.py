@@ -73,7 +73,7 @@ class Tree(Tabular):
         labels[self.order] = np.repeat(np.arange(k, dtype=np.int32), np.diff(bounds))
         return labels
 
-    def separating_k(self, one: NDArray, other: NDArray) -> NDArray[np.int32]:
+    def apart(self, one: NDArray, other: NDArray) -> NDArray[np.int32]:
         """Return the smallest k that separates two leaves, (n,); m + 1 for the same leaf.
 
         The first split between two leaves is the least rank in a range of positions, which two
@@ -109,7 +109,7 @@ class Tree(Tabular):
             table.append(above)
         return np.stack(table)
 
-    def move_leaves(self, hosts: NDArray[np.integer]) -> Tree:
+    def moved(self, hosts: NDArray[np.integer]) -> Tree:
         """Return the tree with some leaves moved next to others, and so into their clusters.
 
         `hosts`, (m,), holds for each leaf the one to move it next to, or itself to stay. Hosts must

@@ -88,7 +88,7 @@ def outvoted(
     second_wins: NDArray[np.bool_] = first * (second + third) > second * third
     doubtful = np.flatnonzero(second_wins)
     one, two, three = nearest[doubtful].T
-    second_wins[doubtful] = tree.separating_k(two, three) > tree.separating_k(one, two)
+    second_wins[doubtful] = tree.apart(two, three) > tree.apart(one, two)
     return second_wins
 
 

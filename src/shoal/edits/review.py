@@ -113,7 +113,7 @@ class Reviewer:
         if not 0 < first < len(pair.bridge) or not (tree.excess == SURE).any():
             return pair.chance
         ends = np.array([pair.bridge[0]]), np.array([pair.bridge[first]])
-        excess = float(tree.excess[int(tree.separating_k(*ends)[0]) - 2])
+        excess = float(tree.excess[int(tree.apart(*ends)[0]) - 2])
         return min(pair.chance, 1 - chance_of_two(excess)) if excess >= SURE else pair.chance
 
     def _near_now(self, labels: NDArray[np.int64]) -> list[Pair]:

@@ -71,7 +71,7 @@ def clusters(explorer: Explorer, params: Params) -> dict[str, Any]:
     tree, shown = explorer.run.tree, [c for c in listing if c["leaf"] is not None]
     in_order = sorted(shown, key=lambda c: c["leaf"])
     leaves = tree.order[[c["leaf"] for c in in_order]]
-    apart = tree.separating_k(leaves[:-1], leaves[1:])
+    apart = tree.apart(leaves[:-1], leaves[1:])
     return {
         "k": k,
         "base": explorer.curation.k,
