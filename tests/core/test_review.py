@@ -81,7 +81,7 @@ def test_rows_without_a_cluster_are_left_out():
     assert near_pairs(x, np.ones(len(x)), graph, labels - (labels > 0)) == []
 
 
-def test_the_graph_again_is_the_graph():
+def test_the_rebuilt_graph_is_the_graph():
     x, _ = clouds(2)
     weights = np.random.default_rng(1).integers(1, 9, len(x)).astype(float)
     found, away = nearest_neighbours(x, 15)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from shoal.errors import InputError
@@ -87,11 +87,4 @@ class ImageRequest:
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values, for a fingerprint; ``ImageRequest(**values)`` reads them."""
-        return {
-            "size": None if self.size is None else list(self.size),
-            "max_side": self.max_side,
-            "channels": self.channels,
-            "fit": self.fit,
-            "sampling": self.sampling,
-            "kept": self.kept,
-        }
+        return {**asdict(self), "size": None if self.size is None else list(self.size)}

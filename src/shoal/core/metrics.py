@@ -75,14 +75,10 @@ class Scores:
 
 
 def score(truth: ArrayLike, found: ArrayLike) -> Scores:
-    """Compare clusters with true classes by all scores.
+    """Compare clusters with true classes by all scores; see the module for noise.
 
-    Parameters
-    ----------
-    truth
-        (n,) labels of any kind that can be sorted.
-    found
-        (n,) whole numbers; −1 is noise, which counts as an error (see the module).
+    Labels of classes, (n,), can be of any kind that can be sorted; those of clusters are whole
+    numbers.
 
     Raises
     ------
@@ -219,20 +215,9 @@ def _expected_of_sizes(a, a_times, b, b_times, n):  # type: ignore[no-untyped-de
 def simplified_silhouette(x: NDArray, labels: ArrayLike, centres: NDArray | None = None) -> float:
     """Mean silhouette of rows by distance to centroids, in O(n·K) (Vendramin et al. 2010).
 
-    Parameters
-    ----------
-    x
-        (n, d) float32, finite.
-    labels
-        (n,) whole numbers. Noise, −1, is left out; a cluster of one row scores 0.
-    centres
-        (K, d): the centroid of label i is ``centres[i]``; means of the rows when None.
-
-    Returns
-    -------
-    float
-        Mean of (b − a)/max(a, b), a and b the distances to the own and the nearest other
-        centroid; −1 to 1, and 0 with fewer than two clusters.
+    The mean of (b − a)/max(a, b), a and b the distances to the own and the nearest other centroid:
+    −1 to 1, and 0 with fewer than two clusters. Noise is left out; a cluster of one row scores 0.
+    The centroid of label i is ``centres[i]``, (K, d); by default the mean of its rows.
     """
     rows, label = checked(x, "x"), np.asarray(labels)
     if label.shape != (len(rows),):

@@ -1,7 +1,7 @@
-"""Groups that few rows show by their shape: a Gaussian mixture that holds, for small data.
+"""Groups of few rows: a Gaussian mixture whose groups are apart and reproducible.
 
 A graph of nearest neighbours has few edges where rows are few, so it proves little. A mixture uses
-all rows at once. It is believed only where its Gaussians are apart, and come out again.
+all rows at once.
 """
 
 from __future__ import annotations

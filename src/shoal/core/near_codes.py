@@ -1,4 +1,4 @@
-"""What is stored of a row that is near codes, in ten bytes: three codes, and how far they are.
+"""Compact storage of the three codes nearest to a row, and their distances, in ten bytes.
 
 The representatives of a row are those at its codes.
 """

@@ -100,7 +100,7 @@ def _probes_for(x: NDArray, cells: Cells, k: int, workers: int) -> int:
     nearest = _nearest(x[tried], x, build_cells(x), k + 1, 1, workers, itself=False)[0]
     cell = cells.cell_of_rows()
     framed, count = cells.framed(x[tried]), len(cells.centres)
-    by_rank = probe(framed, cells.centres, cells.centre_halves, count)[0]
+    by_rank = probe(framed, cells.centres, cells.centre_halves, count)
     rank = np.argsort(by_rank, axis=1)[np.arange(len(tried))[:, None], cell[nearest]]
     others = np.sort(rank[nearest != tried[:, None]])
     return int(others[int(_RECALL * (len(others) - 1))]) + 1
@@ -124,7 +124,7 @@ def _nearest(
         part = cells.framed(x[chunk])
         probed = np.zeros((len(part), 1), np.int32)
         if not exact:
-            probed = probe(part, cells.centres, cells.centre_halves, probes)[0]
+            probed = probe(part, cells.centres, cells.centre_halves, probes)
         wanted = min(k + extra, len(y) - itself)
         found, top = search(
             part, own[chunk], probed, cells.members, cells.halves, cells.start, wanted

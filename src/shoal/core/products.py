@@ -42,10 +42,10 @@ def probe(
     centres: NDArray[np.float32],
     half: NDArray[np.float32],
     probes: int,
-) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-    """Nearest `probes` centres of each row, (b, probes), and their scores."""
+) -> NDArray[np.int32]:
+    """Return the nearest `probes` centres of each row, (b, probes)."""
     one_cell = np.zeros((len(x), 1), np.int32), centres, half, np.array([0, len(centres)])
-    return search(x, np.full(len(x), -1, np.int32), *one_cell, probes)
+    return search(x, np.full(len(x), -1, np.int32), *one_cell, probes)[0]
 
 
 @np.errstate(over="ignore", invalid="ignore")  # what overflows is measured again

@@ -106,27 +106,17 @@ def fit_structure(
         return _tiny(m, requested, k)
     rows = _Rows(vectors, weights, piles, min_size, neighbours)
     graph, distances = rows.joined(nearest, workers)
-    subsets = draw_subsets(m, seed, resamples, graph.copies)
-    seeds = range(_SEEDS * seed, _SEEDS * seed + (_DRAWS if subsets and m <= _CHEAP else 1))
-    draw = partial(_Draw.of, rows, graph, detail=detail, constraints=constraints)
-    draws, resampled = _draw_trees(rows, subsets, seed, draw, seeds, workers)
-    primary, best = choose_draw(draws, weights, resampled)
-    if resampled and constraints is None and detail is None and not piles.any():
-        groups = _groups_of_few(rows, seed, primary)
-        if groups is not None:
-            draw = partial(_Draw.of, rows, graph, constraints=all_apart(groups))
-            draws = in_threads(draw, [(one,) for one in seeds], workers)
-            _confirm(draws, resampled, workers)
-            k = k if k or requested else int(groups.max()) + 1
-            primary, best = choose_draw(draws, weights, resampled)
-    tree, others = draws[best].tree, [one.tree for one in draws if one is not draws[best]]
-    primary = max(primary, draws[best].least_k())
+    chosen = _choose_tree(rows, graph, seed, resamples, detail, constraints, workers)
+    if chosen.mixture_k and not (k or requested):
+        k = chosen.mixture_k
     marked = tuple(
         # what other rows change, or what other draws change, whichever is more
-        replace(one, stability=min(one.stability, mean_agreement(tree, others, one.k)))
-        for one in find_layers(tree, weights, resampled, primary, requested, k)
+        replace(
+            one, stability=min(one.stability, mean_agreement(chosen.tree, chosen.others, one.k))
+        )
+        for one in find_layers(chosen.tree, weights, chosen.resampled, chosen.primary, requested, k)
     )
-    return Structure(tree, marked, graph.neighbours, graph.affinities, distances)
+    return Structure(chosen.tree, marked, graph.neighbours, graph.affinities, distances)
 
 
 @dataclass(frozen=True)
@@ -161,6 +151,50 @@ class _Rows:
         near = min(self.neighbours or MOST_NEIGHBOURS, len(chosen) - 1)
         graph, _ = part.joined(nearest_neighbours(vectors, near))
         return _Draw.of(part, graph, seed).tree
+
+
+@dataclass(frozen=True)
+class _Chosen:
+    tree: Tree
+    others: list[Tree]
+    """Of the same rows, from other seeds."""
+    primary: int
+    """K of the primary layer."""
+    resampled: Resampled | None
+    mixture_k: int | None
+    """Number of the groups that a mixture of few rows shows."""
+
+
+def _choose_tree(
+    rows: _Rows,
+    graph: Graph,
+    seed: int,
+    resamples: int,
+    detail: float | None,
+    constraints: Constraints | None,
+    workers: int,
+) -> _Chosen:
+    """Build several trees, and choose K and the best tree for it.
+
+    If a mixture shows more groups of few rows, they are kept apart in the trees.
+    """
+    m, mixture_k = graph.n_rows, None
+    subsets = draw_subsets(m, seed, resamples, graph.copies)
+    seeds = range(_SEEDS * seed, _SEEDS * seed + (_DRAWS if subsets and m <= _CHEAP else 1))
+    draw = partial(_Draw.of, rows, graph, detail=detail, constraints=constraints)
+    draws, resampled = _draw_trees(rows, subsets, seed, draw, seeds, workers)
+    primary, best = choose_draw(draws, rows.weights, resampled)
+    if resampled and constraints is None and detail is None and not rows.piles.any():
+        groups = _groups_of_few(rows, seed, primary)
+        if groups is not None:
+            mixture_k = int(groups.max()) + 1
+            draw = partial(_Draw.of, rows, graph, constraints=all_apart(groups))
+            draws = in_threads(draw, [(one,) for one in seeds], workers)
+            _confirm(draws, resampled, workers)
+            primary, best = choose_draw(draws, rows.weights, resampled)
+    others = [one.tree for one in draws if one is not draws[best]]
+    primary = max(primary, draws[best].least_k())
+    return _Chosen(draws[best].tree, others, primary, resampled, mixture_k)
 
 
 def _draw_trees(

@@ -45,21 +45,14 @@ class Validity:
 
 
 def validity(x: NDArray, labels: ArrayLike, weights: ArrayLike | None = None) -> Validity:
-    """Evaluate clusters by the distances of rows to means.
+    """Evaluate clusters by the distances of rows, (n, d), to means; noise is left out.
 
-    Parameters
-    ----------
-    x
-        (n, d) finite numbers.
-    labels
-        (n,) whole numbers; −1 is noise and left out.
-    weights
-        (n,) rows that each stands for; 1 when None.
+    `weights`, (n,), are the rows that each stands for, 1 by default.
 
     Raises
     ------
     InputError
-        When there is not one label and one weight per row.
+        If there is not one label and one weight per row.
     """
     rows, label, weight = _real(x, labels, weights)
     clusters, own = np.unique(label, return_inverse=True)
