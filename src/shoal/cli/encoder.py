@@ -39,7 +39,7 @@ def list_encoders(json: JsonOption = False) -> None:
             ]
         )
         return
-    names = ("name", "network", "licence", "size", "numbers", "here")
+    names = ("name", "network", "licence", "size", "features", "installed")
     lines = [
         [
             one.encoder.name,
@@ -51,7 +51,7 @@ def list_encoders(json: JsonOption = False) -> None:
         ]
         for one in found
     ]
-    print_table("Encoders", names, lines, texts=("name", "network", "licence", "here"))
+    print_table("Encoders", names, lines, texts=("name", "network", "licence", "installed"))
     say(f"Encoders are stored in {encoder_folder()}. They are downloaded only on request:")
     print_next({("encoder", "get", "dinov2-small"): "download one"})
 

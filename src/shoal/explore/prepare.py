@@ -51,7 +51,7 @@ def prepare_map(
     made_from = leaves.leaves_fingerprint(run)
 
     def make(folder: StageFolder) -> dict[str, Any]:
-        bars.stage("map", 1000, "‰")
+        bars.stage("map", 1000, "steps")
         leaf_folder = StageFolder(home / leaves.NAME)
         counts = map.make_map(
             run, leaf_folder, folder, bars, seed=seed, workers=available_cores(), engine=engine
