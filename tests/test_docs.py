@@ -77,7 +77,10 @@ def defined(dotted, under=SRC):
     return False
 
 
-@pytest.mark.parametrize("name", ["docs/design.md", "docs/method.md", "CONTRIBUTING.md"])
+@pytest.mark.parametrize(
+    "name",
+    ["CONTRIBUTING.md", *(f"docs/{name}.md" for name in ("design", "method", "performance"))],
+)
 def test_modules_and_files_in_the_prose_exist(name):
     text = (ROOT / name).read_text(encoding="utf-8")
     packages = {path.stem for path in SRC.iterdir()} | {"shoal"}
