@@ -17,7 +17,7 @@ LIBRARIES = 240 << 20
 
 _SMALL = 1 << 20
 _QUARTER = 1 << 28
-_INNER = ("store", "inner", "cells", "table", "rows")  # attributes that sources consist of
+_INNER = ("store", "inner", "cells", "table")  # attributes that sources consist of
 _USUAL_MEMORY = 4 << 30  # the default of --memory
 _OPENING = 128 << 20  # bytes of the rows sampled when a source is opened
 _MOST_MEMBER = 960 << 20  # the largest file and image that are read (768 MiB), with a reserve

@@ -76,28 +76,15 @@ def open_source(
         list or pattern (``shard-{000..010}.tar``) of such files; or an array or tensor, a list
         of arrays, pictures (PIL) or paths, a data set of torch or Hugging Face, an iterator of
         such items, a data frame, an Arrow table or records (dictionaries) in memory.
-    as_ : {"images", "vectors", "table"}, optional
-        What the source holds; detected by default.
-    key : str, optional
-        The array of an ``.npz`` file, the column of a Parquet file, the dataset of an HDF5
-        file, or the feature of a TFRecord.
-    shape : tuple of int or str, optional
-        Shape of one row: needed for raw binary; gives flat rows of an array a shape.
-    dtype : str, optional
-        Data type of raw files; by default ``uint8``.
+    as_, key, shape, dtype, columns, leave_out, categories, pages
+        As for `shoal.fit`.
     image_size : int or (int, int), optional
         Height and width to scale images to; by default their own if it is at most 64 and common to
         nearly all, otherwise 64.
-    columns, leave_out, categories : sequence of str, optional
-        For a table: columns to use, to ignore, and numeric ones to treat as categories.
     schema : Schema, optional
         Schema of an earlier table, whose columns are then read by name in the same way.
     fitted : sequence of str, optional
         Columns of earlier vectors, empty if unnamed: if all exist, other columns are ignored.
-
-    pages : {"auto", "rows", "channels"}
-        Treat the pages of a TIFF file as rows, or as channels of one image; by default what its
-        metadata say (OME, ImageJ, tifffile), otherwise rows.
 
     Raises
     ------
@@ -117,19 +104,9 @@ def open_source(
     picked = Picked(
         None if columns is None else tuple(columns), tuple(leave_out or ()), tuple(categories or ())
     )
-    size = _checked_size(image_size)
-    found = None if fitted is None else tuple(fitted)
-    options = SourceOptions(
-        as_,
-        key,
-        None if shape is None else parse_shape(shape),
-        dtype,
-        size,
-        picked,
-        schema,
-        found,
-        pages,
-    )
+    size, row = _checked_size(image_size), None if shape is None else parse_shape(shape)
+    known = schema, None if fitted is None else tuple(fitted)
+    options = SourceOptions(as_, key, row, dtype, size, picked, *known, pages)
     source = _open(as_openable(where), options)
     if picked != Picked() and not _has_columns(source):
         raise InputError(f"--columns and similar options do not apply to {source.description}")

@@ -268,21 +268,14 @@ class Hdf5Rows(Parted):
         return {"dataset": self.key, **super().facts()}
 
 
-@dataclass(frozen=True, eq=False)
-class Hdf5Images(EncodedStore):
-    rows: Hdf5Rows
-
-    @property
-    def n_rows(self) -> int:
-        return self.rows.n_rows
-
+class Hdf5Images(Hdf5Rows, EncodedStore):
     @property
     def is_remote(self) -> bool:
-        return self.rows.parts[0].is_remote
+        return self.parts[0].is_remote
 
     def blobs(self, start: int, stop: int) -> Iterator[bytes | SourceError]:
         while start < stop:
-            end, size = self.rows.small_run(start, stop)
+            end, size = self.small_run(start, stop)
             try:
                 with FILES.take(size, _READING):
                     yield from self._cells(start, end)
@@ -291,17 +284,11 @@ class Hdf5Images(EncodedStore):
             start = end
 
     def _cells(self, start: int, stop: int) -> Iterator[bytes | SourceError]:
-        for count, found in self.rows.pieces(start, stop):
+        for count, found in self.pieces(start, stop):
             if isinstance(found, str):
                 yield from [SourceError(found)] * count
             else:
                 yield from (_bytes(found, at) for at in range(count))
-
-    def names(self, start: int, stop: int) -> None:
-        """Return None: rows have no names."""
-
-    def facts(self) -> dict[str, Any]:
-        return self.rows.facts()
 
 
 def _bytes(cells: Any, at: int) -> bytes:
@@ -313,7 +300,7 @@ def _bytes(cells: Any, at: int) -> bytes:
 
 def open_datasets(
     paths: Sequence[Path], label: str, key: str | None, as_: Kind | None
-) -> tuple[FileStore | Hdf5Rows | Hdf5Images, str, str | None]:
+) -> tuple[FileStore | Hdf5Rows, str, str | None]:
     """Open a dataset that all files have; return the store, its key and that of its labels.
 
     The key of the labels is None if the files have no such dataset in common. Contiguous
@@ -341,11 +328,12 @@ def open_datasets(
     if not chosen.encoded and all(one.offset is not None for one in found):
         return FileStore(parts, chosen.dtype, chosen.shape[1:]), chosen.key, label_key
     chunk = max(one.chunk for one in found)
-    rows = Hdf5Rows(parts, chosen.key, chosen.dtype, chosen.shape[1:], chunk)
+    kind = Hdf5Images if chosen.encoded else Hdf5Rows
+    rows = kind(parts, chosen.key, chosen.dtype, chosen.shape[1:], chunk)
     refuse(
         rows.memory_need.least, ReadCache.most, f"reading a chunk of {label}, dataset {chosen.key},"
     )
-    return Hdf5Images(rows) if chosen.encoded else rows, chosen.key, label_key
+    return rows, chosen.key, label_key
 
 
 def list_datasets(path: Path) -> list[Dataset]:

@@ -107,8 +107,9 @@ class ListedStore(EncodedStore, Protocol):
     def is_remote(self) -> bool:
         return self.files.is_remote
 
+    @property
     def own_names(self) -> Names:
-        """Return the name of each row within its folder or file."""
+        """The name of each row within its folder or file."""
 
     def packed_bytes(self, row: int) -> int:
         """Return the memory for reading parts of a row: its size, if it must be decompressed."""
@@ -126,6 +127,7 @@ class FilesStore(ListedStore):
     def n_rows(self) -> int:
         return len(self.files)
 
+    @property
     def own_names(self) -> Names:
         return self.files.names
 
@@ -218,6 +220,7 @@ class MembersStore(ListedStore):
     def large_files(self) -> list[Path]:
         return [*map(self.files.path, range(len(self.files)))]
 
+    @property
     def own_names(self) -> Names:
         return self.inner_names
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -141,28 +142,32 @@ class PagedStore(EncodedStore):
             yield from [error] * (stop - row)
 
 
+@contextmanager
+def _readable() -> Iterator[None]:
+    try:
+        yield
+    except (OSError, EOFError) as error:
+        raise SourceError(f"the page cannot be read: {because(error)}") from None
+
+
 def _picture(
     read: ReadAt, places: list[list[int]], has_room: bool
 ) -> Iterator[bytes | SourceError]:
     try:
-        file = open_tiff(read)
-        if file is None:
-            raise SourceError("the file is not a TIFF file any more")
-        pages = [replace(file.directory(at), shift=shift) for at, shift in places]
-        size = sum(map(page_bytes, pages))
-    except (OSError, EOFError) as error:
-        yield SourceError(f"the page cannot be read: {because(error)}")
-        return
+        with _readable():
+            file = open_tiff(read)
+            if file is None:
+                raise SourceError("the file is not a TIFF file any more")
+            pages = [replace(file.directory(at), shift=shift) for at, shift in places]
+            size = sum(map(page_bytes, pages))
     except SourceError as error:
         yield error
         return
 
+    @_readable()
     def extracted() -> bytes | SourceError:
-        try:
-            note = f"ImageJ=1.53\nimages={len(pages)}\nchannels={len(pages)}\n"
-            return extract(pages, note if len(pages) > 1 else "")
-        except (OSError, EOFError) as error:
-            return SourceError(f"the page cannot be read: {because(error)}")
+        note = f"ImageJ=1.53\nimages={len(pages)}\nchannels={len(pages)}\n"
+        return extract(pages, note if len(pages) > 1 else "")
 
     # memory is reserved only once, so that no thread waits for itself
     yield from FILES.granted(0 if has_room else size, _READING, extracted)
@@ -194,7 +199,7 @@ def page_by_page(store: ListedStore, pages: Pages) -> tuple[EncodedStore, list[s
 
 
 def _tiff_rows(store: ListedStore) -> list[int]:
-    names = store.own_names()
+    names = store.own_names
     small = names.blob.lower()
     if b".tif" not in small:
         return []

@@ -35,23 +35,19 @@ class Picked:
     leave_out: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()  # whose numbers are codes
 
-    def check(self, names: Sequence[str], label: str) -> None:
-        options = ("--columns", "--leave-out", "--categories")
-        given = (self.columns or (), self.leave_out, self.categories)
-        for option, wanted in zip(options, given, strict=True):
-            for name in wanted:
-                if name not in names:
-                    near = get_close_matches(name, names, 1)
-                    hint = f"did you mean {near[0]}?" if near else f"it has {listed(names)}"
-                    raise InputError(f"{option} {name}: {label} has no such column: {hint}")
-
     def among(self, names: Sequence[str], label: str) -> Picked:
         """Expand patterns such as ``e*`` to column names; raise for unknown names."""
-        columns = None if self.columns is None else _expanded(self.columns, names)
-        leave_out, categories = (_expanded(g, names) for g in (self.leave_out, self.categories))
-        found = Picked(columns, leave_out, categories)
-        found.check(names, label)
-        return found
+        given = {"columns": self.columns or (), "leave_out": self.leave_out}
+        given["categories"] = self.categories
+        found = {option: _expanded(wanted, names) for option, wanted in given.items()}
+        for option, wanted in found.items():
+            for name in (one for one in wanted if one not in names):
+                near = get_close_matches(name, names, 1)
+                hint = f"did you mean {near[0]}?" if near else f"it has {listed(names)}"
+                flag = f"--{option.replace('_', '-')} {name}"
+                raise InputError(f"{flag}: {label} has no such column: {hint}")
+        columns = None if self.columns is None else found["columns"]
+        return Picked(columns, found["leave_out"], found["categories"])
 
     def is_named(self, name: str) -> bool:
         return name in (self.columns or ()) or name in self.categories
