@@ -105,8 +105,8 @@ def open_source(
         None if columns is None else tuple(columns), tuple(leave_out or ()), tuple(categories or ())
     )
     size, row = _checked_size(image_size), None if shape is None else parse_shape(shape)
-    known = schema, None if fitted is None else tuple(fitted)
-    options = SourceOptions(as_, key, row, dtype, size, picked, *known, pages)
+    found = None if fitted is None else tuple(fitted)
+    options = SourceOptions(as_, key, row, dtype, size, picked, schema, found, pages)
     source = _open(as_openable(where), options)
     if picked != Picked() and not _has_columns(source):
         raise InputError(f"--columns and similar options do not apply to {source.description}")

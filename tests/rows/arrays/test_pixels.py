@@ -14,7 +14,6 @@ from shoal.rows.arrays.pixels import (
     WHITE,
     blend,
     choose_background,
-    fit,
     is_opacity,
     limit,
     remove_opacity,
@@ -40,7 +39,7 @@ def test_16_bits_are_rounded(values):
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 12), st.integers(1, 12))
 def test_any_size_fits_any_other(height, width, to_height, to_width):
     image = np.full((height, width, 3), 90, np.uint8)
-    fitted = fit(image, (to_height, to_width))
+    fitted = shaped(image, ImageRequest((to_height, to_width)))
     assert fitted.shape == (to_height, to_width, 3)
     assert (fitted == 90).all()
     assert max(limit(image, 10).shape[:2]) <= max(10, 1)

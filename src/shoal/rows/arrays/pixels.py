@@ -218,10 +218,6 @@ def shaped(
     return np.ascontiguousarray(ways[request.fit](image, extent, request.size, request))
 
 
-def fit(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
-    return shaped(image, ImageRequest(size))
-
-
 def _cropped(
     image: NDArray[np.uint8], extent: Extent, size: tuple[int, int], request: ImageRequest
 ) -> NDArray[np.uint8]:

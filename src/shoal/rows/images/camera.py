@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from shoal.errors import SourceError
 from shoal.rows.images import tiff
@@ -29,13 +28,6 @@ _MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")  # no stuffed zero, no restar
 _MOST_STEPS = 100_000
 _EXIF = b"Exif\0\0"
 _EXIF_WITHIN = 1 << 16
-
-
-@dataclass(frozen=True)
-class Preview:
-    data: bytes  # the JPEG
-    # EXIF orientation in the raw file, 1 to 8; None where the JPEG has its own
-    orientation: int | None
 
 
 def is_raw(data: bytes) -> bool:
@@ -59,7 +51,8 @@ def _has_sensor(data: bytes) -> bool:
         return False
 
 
-def find_preview(data: bytes) -> Preview:
+def find_preview(data: bytes) -> tuple[bytes, int | None]:
+    """Find the JPEG; also return the orientation, 1 to 8, or None where the JPEG has its own."""
     best, most = b"", 0
     for start, end, pixels in _pictures(data):
         if pixels > most:
@@ -69,7 +62,7 @@ def find_preview(data: bytes) -> Preview:
             "the camera raw file has no JPEG of its picture in it: develop it to JPEG or TIFF, "
             "for example by darktable-cli"
         )
-    return Preview(best, None if _EXIF in best[:_EXIF_WITHIN] else _orientation(data))
+    return best, None if _EXIF in best[:_EXIF_WITHIN] else _orientation(data)
 
 
 def _pictures(data: bytes) -> Iterator[tuple[int, int, int]]:

@@ -103,8 +103,7 @@ def _camera_preview(data: bytes) -> tuple[bytes, int | None]:
     """Return the picture in a camera raw file and its orientation; other files unchanged."""
     if data[:3] == JPEG or not is_raw(data):
         return data, None
-    preview = find_preview(data)
-    return preview.data, preview.orientation
+    return find_preview(data)
 
 
 def what_is_wrong(error: Exception) -> str:

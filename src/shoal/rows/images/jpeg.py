@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import simplejpeg
 from PIL import JpegImagePlugin
@@ -24,31 +23,26 @@ _DAMAGE = ("premature end of data", "bad Huffman code", "instead of RST")
 _SLACK = 1.5  # the decoded image is at least so many times larger, or the scale would show
 
 
-@dataclass(frozen=True)
-class _Header:
-    height: int
-    width: int
-    space: str
-    coefficients: int
-    scans: int
-
-
 def decode_jpeg(data: bytes, request: ImageRequest, turned: int | None = None) -> Raster | None:
     """Decode a JPEG; None if Pillow is needed (four colours, or small faults)."""
-    header = _read_header(data)
-    if header is None or header.space not in ("Gray", "YCbCr", "RGB"):
+    try:
+        height, width, space, _ = simplejpeg.decode_jpeg_header(data)
+    except ValueError:
+        return None
+    check_pixels(height, width)
+    if space not in ("Gray", "YCbCr", "RGB"):
         return None
     orientation = turned or 1
     if turned is None and b"Exif\0\0" in data[:_EXIF_WITHIN]:
         with JpegImagePlugin.JpegImageFile(io.BytesIO(data)) as picture:
             orientation = orientation_of(picture)
-    size = header.height, header.width
+    size, coefficients = (height, width), coefficient_bytes(data)
     eighths = _scale_in_eighths(size, request, orientation)
     least = -(-size[0] * eighths // 8), -(-size[1] * eighths // 8)
-    colours = "GRAY" if header.space == "Gray" or request.channels == 1 else "RGB"
-    needed = least[0] * least[1] * 3 + header.coefficients
-    with room_for_pixels(*size, needed):
-        _check_passes(header)
+    colours = "GRAY" if space == "Gray" or request.channels == 1 else "RGB"
+    with room_for_pixels(*size, least[0] * least[1] * 3 + coefficients):
+        if coefficients:
+            _check_passes(height, width, data.count(b"\xff\xda"))
         try:
             pixels = simplejpeg.decode_jpeg(data, colours, min_height=least[0], min_width=least[1])
         except ValueError as error:
@@ -56,17 +50,6 @@ def decode_jpeg(data: bytes, request: ImageRequest, turned: int | None = None) -
                 raise SourceError(f"the image is damaged or cut off: {because(error)}") from None
             return None
     return Raster(pixels, (size[0] * eighths / 8, size[1] * eighths / 8), orientation)
-
-
-def _read_header(data: bytes) -> _Header | None:
-    try:
-        height, width, space, _ = simplejpeg.decode_jpeg_header(data)
-    except ValueError:
-        return None
-    check_pixels(height, width)
-    coefficients = coefficient_bytes(data)
-    scans = data.count(b"\xff\xda") if coefficients else 0
-    return _Header(height, width, space, coefficients, scans)
 
 
 def coefficient_bytes(data: bytes) -> int:
@@ -106,11 +89,10 @@ def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:
         at += 2 + length
 
 
-def _check_passes(header: _Header) -> None:
-    pixels = header.height * header.width
-    if header.scans > _USUAL_SCANS and header.scans * pixels > _MOST_SCANNED:
+def _check_passes(height: int, width: int, scans: int) -> None:
+    if scans > _USUAL_SCANS and scans * height * width > _MOST_SCANNED:
         raise SourceError(
-            f"the image has {header.width:,}×{header.height:,} pixels in {header.scans:,} passes, "
+            f"the image has {width:,}×{height:,} pixels in {scans:,} passes, "
             "which would take too long to decode"
         )
 
