@@ -30,7 +30,7 @@ from shoal.rows.store import check_range
 from shoal.rows.tables.cell_arrays import is_list
 from shoal.rows.tables.cells import plain_names
 from shoal.rows.tables.columns import OpenedTable
-from shoal.rows.tables.image_columns import open_typed
+from shoal.rows.tables.open_table import open_table
 from shoal.rows.tables.sniff import unique
 from shoal.rows.tables.table import Cells, Piece, selected
 
@@ -243,7 +243,7 @@ def open_frame(where: Any, options: SourceOptions) -> Source:
     if not table.num_rows:
         raise InputError(f"the {FRAME} has no rows")
     leaves = tuple(leaf for field in table.schema for leaf in _leaves(field))
-    return open_typed(
+    return open_table(
         OpenedTable(
             FrameCells(table),
             FRAME,

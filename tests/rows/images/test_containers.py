@@ -9,8 +9,8 @@ from PIL import Image
 
 from shoal.errors import SourceError
 from shoal.rows import Taken, open_source
-from shoal.rows.images.container_format import Container, Member
 from shoal.rows.images.containers import CONTAINERS
+from shoal.rows.images.image_table import Container, Member
 
 
 class Pack(Container):

@@ -12,9 +12,8 @@ import numpy as np
 
 from shoal.errors import SourceError
 from shoal.rows.handles import HEAD, KnownFile, Opened, inspect_file, wrapped
-from shoal.rows.images.container_format import Container, Member
 from shoal.rows.images.formats import READ, is_image_name
-from shoal.rows.images.image_table import Files, MembersStore, Names
+from shoal.rows.images.image_table import Container, Files, Member, MembersStore, Names
 from shoal.rows.images.tar import TarArchive
 from shoal.rows.images.tfrecord import TFRecord
 from shoal.rows.images.zips import ZipArchive

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from shoal.rows.handles import Headers, KnownFile, Opened
-from shoal.rows.images.container_format import Container, Member
+from shoal.rows.images.image_table import Container, Member
 
 BLOCK = 512
 DAMAGED, CUT_OFF = b"(damaged)", b"(cut off)"

@@ -22,9 +22,8 @@ import numpy as np
 from shoal.core.plural import listed
 from shoal.errors import InputError, SourceError
 from shoal.rows.handles import Headers, KnownFile, Opened
-from shoal.rows.images.container_format import Container, Member
 from shoal.rows.images.formats import extension_of
-from shoal.rows.images.image_table import MembersStore
+from shoal.rows.images.image_table import Container, Member, MembersStore
 from shoal.rows.memory_budget import FILES
 from shoal.rows.store import numbered_names
 

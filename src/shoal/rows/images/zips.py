@@ -14,7 +14,7 @@ from pathlib import Path
 
 from shoal.errors import SourceError, because
 from shoal.rows.handles import KnownFile, Opened
-from shoal.rows.images.container_format import Container, Member
+from shoal.rows.images.image_table import Container, Member
 
 _STORED, _DEFLATED = zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED
 _METHODS = {9: "deflate64", 12: "bzip2", 14: "lzma", 93: "zstd", 95: "xz", 98: "PPMd"}

@@ -21,7 +21,7 @@ from shoal.rows.options import SourceOptions
 from shoal.rows.store import check_range, cut_range, numbered_names
 from shoal.rows.tables.cells import is_text_type, plain_names, shortened
 from shoal.rows.tables.columns import OpenedTable
-from shoal.rows.tables.image_columns import open_typed
+from shoal.rows.tables.open_table import open_table
 from shoal.rows.tables.parquet_cursors import ParquetPart as ParquetPart
 from shoal.rows.tables.parquet_cursors import RowGroup, parquet_file
 from shoal.rows.tables.parquet_pages import group_bytes, leaves
@@ -211,7 +211,7 @@ def open_parquet(paths: Sequence[Path], label: str, many: str, options: SourceOp
         schema, leaves = file.schema_arrow, tuple(column.path for column in file.schema)
     names = plain_names(schema)
     cells = ParquetCells(parts, names, tuple(n for n in schema.names if n not in names))
-    return open_typed(
+    return open_table(
         OpenedTable(
             cells,
             label,
