@@ -24,7 +24,7 @@ from shoal.rows.tables.cells import (
     is_plain_type,
     to_days,
 )
-from shoal.rows.tables.selection import NAMES, is_id, reasons
+from shoal.rows.tables.selection import CAMEL_ID, NAMES, is_id, reasons
 
 Role = Literal["number", "date", "category"]
 
@@ -293,7 +293,7 @@ def _identity(name: str, amounts: _Amounts) -> str:
         return "an id"
     if distinct and len(known) >= _SHORT and (np.diff(known) == 1).all():
         return "it counts the rows"
-    return "code" if _CODE.fullmatch(name) or re.fullmatch(r".*[a-z](ID|Id)", name) else ""
+    return "code" if _CODE.fullmatch(name) or CAMEL_ID.fullmatch(name) else ""
 
 
 def _numbers(name: str, amounts: _Amounts, form: str | None, role: Any) -> TableColumn | str:

@@ -17,7 +17,7 @@ from shoal.rows.base import Kind
 from shoal.rows.tables.columns import LOOKS, Column, OpenedTable, find_answers, numbered
 
 _ID = re.compile(r"(.*[_\s.-])?(id|uuid|index|key|row)|unnamed: 0", re.IGNORECASE)
-_CAMEL_ID = re.compile(r".*[a-z](ID|Id)")
+CAMEL_ID = re.compile(r".*[a-z](ID|Id)")
 NAMES = ("id", "name", "path", "file", "filename", "file_name", "uuid", "key", "image")
 _FEWEST_ROWS = 20
 # Named columns have one scale up to this ratio: the narrowest then still has 1/25 of the
@@ -83,27 +83,22 @@ NOTHING = Chosen(None)
 """A table without unused columns."""
 
 
-def choose_columns(
-    columns: Sequence[Column],
-    label: str,
-    as_: Kind | None,
-    picked: Picked,
-    fixed: Mapping[str, str] | None = None,
-    fitted: Sequence[str] | None = None,
-) -> Chosen:
+def _choose_columns(table: OpenedTable, as_: Kind | None, fixed: Mapping[str, str]) -> Chosen:
     """Choose how columns are read, by the whole file, whatever columns are selected.
 
     Vectors are numbers on one scale, whose columns are numbered (``e0``, ``e1``) or about as
     wide as each other. Words, missing cells and different scales make a table.
 
-    `fixed` are columns without information on single rows, and why; `fitted` those of the
-    vectors of a run, which are used if all exist.
+    `fixed` are columns without information on single rows, and why. The columns of the vectors of
+    a run are used if all exist.
     """
-    _check(label, as_, picked)
+    columns, picked, fitted = table.columns, table.picked, table.options.fitted
+    if as_ == "vectors" and picked.categories:
+        raise InputError(f"--categories {listed(picked.categories)} does not apply to --as vectors")
     place = {column.name: at for at, column in enumerate(columns)}
     name = name_column([None if picked.is_named(c.name) else c for c in columns])
     rest = [c for at, c in enumerate(columns) if at != name]
-    found = _left_out(rest, fixed or {})
+    found = _left_out(rest, fixed)
     if fitted and all(one in place for one in fitted):
         others = tuple(pair for pair in found.items() if pair[0] not in fitted)
         return Chosen(tuple(place[one] for one in fitted), name, others)
@@ -123,17 +118,10 @@ def choose_columns(
     numbers = numbers or [c for c in taken if c.numeric]
     if not numbers:
         names = listed([column.name for column in columns])
-        raise InputError(f"{label} has no numeric columns (it has {names})")
+        raise InputError(f"{table.label} has no numeric columns (it has {names})")
     kept = {c.name for c in numbers}
     gone = [(c.name, left_out.get(c.name, "no number")) for c in taken if c.name not in kept]
     return Chosen(tuple(place[c.name] for c in numbers), name, tuple(gone), why)
-
-
-def _check(label: str, as_: Kind | None, picked: Picked) -> None:
-    if as_ == "images":
-        raise InputError(f"{label} is a table: it cannot be read --as images")
-    if as_ == "vectors" and picked.categories:
-        raise InputError(f"--categories {listed(picked.categories)} does not apply to --as vectors")
 
 
 def _left_out(columns: Sequence[Column], fixed: Mapping[str, str]) -> dict[str, str]:
@@ -166,7 +154,7 @@ def name_column(columns: Sequence[Column | None]) -> int | None:
 
 
 def is_id(name: str) -> bool:
-    return bool(_ID.fullmatch(name) or _CAMEL_ID.fullmatch(name))
+    return bool(_ID.fullmatch(name) or CAMEL_ID.fullmatch(name))
 
 
 def are_vectors(columns: Sequence[Column]) -> tuple[bool, str]:
@@ -230,7 +218,7 @@ _PARTS = frozenset(("usage", "split", "set", "fold", "subset", "partition"))
 
 
 def choose_pixels(table: OpenedTable, fixed: Mapping[str, str]) -> tuple[Chosen, Shape | None]:
-    """Choose how columns are read: as `choose_columns` does, or as the pixels of pictures.
+    """Choose how columns are read: as the pixels of pictures, as vectors, or as a table.
 
     They are pixels if a shape is given, or if their names say so and fill a square, grey
     or of three channels: ``pixel0 … pixel783``, ``1x1 … 28x28``, or no names at all beside one
@@ -250,10 +238,10 @@ def choose_pixels(table: OpenedTable, fixed: Mapping[str, str]) -> tuple[Chosen,
                 f"{label} lists no images in a column called path, and its numbers cannot be read "
                 "--as images without their shape, as in --shape 28,28"
             )
-        return choose_columns(columns, label, options.as_, picked, fixed, options.fitted), None
+        return _choose_columns(table, options.as_, fixed), None
     if found is not None and math.prod(options.shape) == len(found[0]):
         return _chosen(columns, found[0], options.shape), options.shape
-    chosen = choose_columns(columns, label, "vectors", picked, fixed, options.fitted)
+    chosen = _choose_columns(table, "vectors", fixed)
     return _of_shape(columns, chosen, options.shape, label), options.shape
 
 
