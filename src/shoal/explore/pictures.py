@@ -93,7 +93,7 @@ class Pictures:
         sides = (self.side,) if self.small else (*SIDES, *_LARGE)
         enough = next((s for s in sides if s >= side), sides[-1])
         tile = to_channels(self.tiles([row], enough)[0], 3)
-        return square(tile, side, "centre") if len(tile) > side else tile
+        return square(tile, side) if len(tile) > side else tile
 
     def sheet(self, rows: list[int], across: int, side: int) -> bytes:
         """Draw a contact sheet as PNG: rows from left to right, then down, on white."""
@@ -136,4 +136,4 @@ def _scaled(tile: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
     if len(tile) < side:
         at = np.arange(side) * len(tile) // side
         return tile[at][:, at]
-    return square(tile, side, "centre")
+    return square(tile, side)

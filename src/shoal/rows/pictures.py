@@ -55,7 +55,9 @@ def thumbnails(
 def as_squares(source: Source, side: int, keep: Literal["centre", "all"] = "centre") -> Source:
     if source.kind != "images" or not isinstance(source, ImageSource):
         raise InputError(f"rows of {source.description} have no pictures")
-    return source.with_request(_wanted(side, keep, 1 if source.shape[2] == 1 else 3))
+    channels = 1 if source.shape[2] == 1 else 3
+    fit: Any = "crop" if keep == "centre" else "pad"
+    return source.with_request(ImageRequest((side, side), channels=channels, fit=fit))
 
 
 def read_span(source: Source, start: int, stop: int) -> NDArray[np.uint8]:
@@ -66,14 +68,8 @@ def read_span(source: Source, start: int, stop: int) -> NDArray[np.uint8]:
     return pictures
 
 
-def _wanted(side: int, keep: Literal["centre", "all"], channels: int | None) -> ImageRequest:
-    return ImageRequest((side, side), channels=channels, fit="crop" if keep == "centre" else "pad")
-
-
-def square(
-    image: NDArray[np.uint8], side: int, keep: Literal["centre", "all"], channels: int | None = None
-) -> NDArray[np.uint8]:
-    return shaped(image, _wanted(side, keep, channels))
+def square(image: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    return shaped(image, ImageRequest((side, side)))
 
 
 def some_images(source: Source, count: int, max_side: int) -> list[NDArray[np.uint8]]:

@@ -70,12 +70,12 @@ def _moved(bad: dict[int, str], at: NDArray[np.int64], first: int) -> dict[int, 
     return {first + i: bad[row] for i, row in enumerate(at.tolist()) if row in bad} if bad else {}
 
 
-def draw_sample(source: Source, count: int, seed: int, page: int = _PAGE) -> Source:
+def draw_sample(source: Source, count: int, seed: int) -> Source:
     """Return a random sample of the rows, as `draw_rows`; all rows if there are no more."""
     n = source.n_rows
     if count >= n:
         return source
-    taken = Taken(draw_rows(source, count, seed, page), n, True)
+    taken = Taken(draw_rows(source, count, seed), n, True)
     return source.take(taken, f", a sample of {n:,}")
 
 

@@ -36,6 +36,7 @@ _SIZES |= {16: 8, 17: 8, 18: 8}
 _WHOLE = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
 _COLOURS = {2: 3, 5: 4, 6: 3, 8: 3, 9: 3, 10: 3}  # by photometric: RGB, CMYK, YCbCr, Lab …
 _CMYK, _WHITE_IS_ZERO = 5, 0
+_IMAGEJ = b"ImageJ="
 _MOST_TAGS = 4096
 _MOST_PAGES = 1 << 20
 _MOST_VALUE_BYTES = 1 << 24  # of one tag: 2 million strips, or a long description
@@ -132,9 +133,10 @@ class Directory:
             raise SourceError(f"the image is cut off: the values of its tag {tag} are missing")
         return data
 
-    def begins_with(self, sign: bytes) -> bool:
+    @property
+    def is_imagej(self) -> bool:
         entry = self.entries.get(DESCRIPTION)
-        return entry is not None and self.file.read(entry.at, len(sign)) == sign
+        return entry is not None and self.file.read(entry.at, len(_IMAGEJ)) == _IMAGEJ
 
     @property
     def plain_bytes(self) -> int:

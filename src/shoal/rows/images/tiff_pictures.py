@@ -50,7 +50,7 @@ def find_pictures(file: Tiff, pages: Pages = "auto") -> Pictures[Directory]:
         every = file.pages()
         found = tuple(page for page in every if not page.is_reduced) or (first,)
     else:
-        found = _imagej_pages(first) if _is_imagej(first) else (first,)
+        found = _imagej_pages(first) if first.is_imagej else (first,)
     if pages == "channels":
         return Pictures(found, len(found))
     if pages == "rows" or len(found) == 1:
@@ -59,10 +59,6 @@ def find_pictures(file: Tiff, pages: Pages = "auto") -> Pictures[Directory]:
     if order is None:
         return Pictures(found, is_array=is_array)
     return Pictures(tuple(found[at] for at in order.ravel()), order.shape[1])
-
-
-def _is_imagej(page: Directory) -> bool:
-    return page.begins_with(b"ImageJ=")
 
 
 def _imagej_pages(first: Directory) -> tuple[Directory, ...]:
@@ -85,7 +81,7 @@ def _imagej_pages(first: Directory) -> tuple[Directory, ...]:
 def _grouped(first: Directory, count: int) -> tuple[NDArray[np.int64] | None, bool]:
     """Return the pages of each picture's channels, or None; and whether they are one array."""
     text = first.text
-    if _is_imagej(first):
+    if first.is_imagej:
         noted = {name: int(number) for name, number in _IMAGEJ.findall(text)}
         sizes = [("T", noted.get("frames", 1)), ("Z", noted.get("slices", 1))]
         return _by_channel([[*sizes, ("C", noted.get("channels", 1))]], count), False
