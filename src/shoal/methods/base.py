@@ -1,9 +1,9 @@
-"""What a clustering method is: its facts, its parameters, what it takes and what it finds."""
+"""A clustering method: its properties and parameters, its input and its result."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
@@ -20,27 +20,15 @@ MOST_CLUSTERS = 5_000
 
 @dataclass(frozen=True)
 class Parameter:
-    """One parameter of a method, given as ``--set name=value``.
-
-    Parameters
-    ----------
-    name, default, help : str, any, str
-        None as the default stands for "chosen from the data".
-    low, high : float
-        Bounds of a number, both allowed.
-    whole : bool
-        Whether the number is whole.
-    choices : tuple of str
-        The words that are allowed; the parameter is then a word.
-    """
+    """One parameter of a method, given as ``--set name=value``: a number, or a word."""
 
     name: str
-    default: Any
+    default: Any  # None: chosen from the data
     help: str
-    low: float = 0.0
+    low: float = 0.0  # Bounds of a number, both allowed
     high: float = np.inf
     whole: bool = False
-    choices: tuple[str, ...] = ()
+    choices: tuple[str, ...] = ()  # Of a word
 
     @property
     def rule(self) -> str:
@@ -88,8 +76,8 @@ PASSES = Parameter(
     1000,
     whole=True,
 )
-"""Of methods whose rule passes over all rows can move, see `methods.passes`; the stage of the tree
-does them, as it has the rows."""
+"""Of methods whose rule can be moved by passes over all rows (see `methods.passes`), which the
+stage of the tree makes."""
 
 
 @dataclass(frozen=True)
@@ -118,34 +106,17 @@ class WeightedRows:
 
 @dataclass(frozen=True)
 class Partition:
-    """What a method finds in m rows.
+    """What a method finds in m rows."""
 
-    Parameters
-    ----------
-    labels : ndarray, shape (m,), int
-        Cluster of each row, 0 .. K − 1; −1 for noise.
-    memberships : ndarray, shape (m, K), optional
-        How much each row belongs to each cluster; rows sum to 1.
-    merges : ndarray, shape (m - 1, 2), optional
-        The method's own dendrogram: the two nodes joined at each step, lowest first; the t-th
-        step makes node m + t. `labels` is a cut of it.
-    heights : ndarray, shape (m - 1,), optional
-        At which height they were joined, not falling.
-    rule : Rule, optional
-        How new rows are assigned; without one, by a vote of their nearest rows.
-    notes : tuple of str
-        Sentences for people: what was chosen from the data.
-    grid : ndarray, shape (K, 2), optional
-        Row and column of each cluster, where they lie on a grid.
-    """
-
-    labels: NDArray[np.int32]
-    memberships: NDArray[np.float32] | None = None
+    labels: NDArray[np.int32]  # (m,) Cluster of each row, 0 .. K − 1; −1 for noise
+    memberships: NDArray[np.float32] | None = None  # (m, K) Shares of each row, which sum to 1
+    # (m − 1, 2) The method's dendrogram, of which `labels` is a cut: the two nodes joined at each
+    # step, lowest first; the t-th step makes node m + t
     merges: NDArray[np.int64] | None = None
-    heights: NDArray[np.float64] | None = None
-    rule: Rule | None = None
-    notes: tuple[str, ...] = ()
-    grid: NDArray[np.int64] | None = None
+    heights: NDArray[np.float64] | None = None  # (m − 1,) Where they were joined, not falling
+    rule: Rule | None = None  # How new rows are assigned; None: by a vote of the nearest rows
+    notes: tuple[str, ...] = ()  # Sentences for people: what was chosen from the data
+    grid: NDArray[np.int64] | None = None  # (K, 2) Row and column of clusters that lie on a grid
 
 
 Fit = Callable[..., Partition]
@@ -157,61 +128,33 @@ Fit = Callable[..., Partition]
 
 @dataclass(frozen=True)
 class Method:
-    """A clustering method.
-
-    Parameters
-    ----------
-    name, family, summary : str
-    fit : Fit
-    needs_k : bool
-        Whether it must be told K; without one, K is chosen by the silhouette.
-    takes_k : bool
-        Whether it can be told K.
-    weighted : bool
-        Whether rows can weigh more than others. Where not, few rows are repeated as often as they
-        weigh; of many the weights are left out, which is said.
-    cost : str
-        Time and memory by the rows m, the clusters K and the numbers d of a row.
-    most : int, optional
-        The most rows that it takes; more are summarised first.
-    pair_bytes : float
-        Bytes for each pair of rows that it keeps in memory; 0 for none.
-    noise, soft, hierarchical : bool
-        Whether it leaves rows out of all clusters, gives memberships, has a dendrogram.
-    directions : bool
-        Whether it compares directions from the origin of the features, so that the mean must not be
-        taken out.
-    axes : bool
-        Whether the result depends on the axes of the features, not on distances alone.
-    predicts : str
-        How new rows are assigned.
-    parameters : tuple of Parameter
-    version : int
-        Raised whenever the same input gives another result.
-    """
+    """A clustering method."""
 
     name: str
     family: str
     summary: str
     fit: Fit
-    cost: str
-    needs_k: bool = True
+    cost: str  # Time and memory by the rows m, the clusters K and the numbers d of a row
+    needs_k: bool = True  # Without one, K is chosen by the silhouette
     takes_k: bool = True
+    # Whether rows can weigh more than others. If not, few rows are repeated as often as they weigh;
+    # of many the weights are ignored, with a note
     weighted: bool = True
-    most: int | None = None
-    pair_bytes: float = 0.0
+    most: int | None = None  # Rows; more are summarised first
+    pair_bytes: float = 0.0  # Memory for each pair of rows
     noise: bool = False
-    soft: bool = False
-    hierarchical: bool = False
+    soft: bool = False  # Gives memberships
+    hierarchical: bool = False  # Has a dendrogram
+    # Compares directions from the origin of the features, so that the mean must not be subtracted
     directions: bool = False
-    axes: bool = False
-    predicts: str = "vote of the nearest"
+    axes: bool = False  # Depends on the axes of the features, not on distances alone
+    predicts: str = "vote of the nearest"  # How new rows are assigned
     parameters: tuple[Parameter, ...] = ()
-    version: int = 1
-    aliases: tuple[str, ...] = field(default=())
+    version: int = 1  # Raised whenever the same input gives another result
+    aliases: tuple[str, ...] = ()
 
     def resolved(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """Return all parameters, those given checked and the others by default.
+        """Return all parameters: those given, checked, and the defaults of the others.
 
         Raises
         ------

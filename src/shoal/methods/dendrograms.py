@@ -9,19 +9,9 @@ from numpy.typing import NDArray
 def numbered(
     pairs: NDArray[np.int64], heights: NDArray[np.float64]
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Turn pairs of rows into merges of nodes, lowest first.
+    """Turn pairs of rows, one of each cluster joined, into merges of nodes, lowest first.
 
-    Parameters
-    ----------
-    pairs : ndarray, shape (m - 1, 2)
-        A row of each of the two clusters that are joined.
-    heights : ndarray, shape (m - 1,)
-
-    Returns
-    -------
-    merges : ndarray, shape (m - 1, 2)
-        Nodes; rows are 0 .. m − 1, the t-th merge makes node m + t.
-    heights : ndarray, shape (m - 1,)
+    Rows are the nodes 0 .. m − 1, and the t-th merge makes node m + t.
     """
     m = len(pairs) + 1
     order = np.argsort(heights, kind="stable")
@@ -54,13 +44,7 @@ def cut(merges: NDArray[np.int64], k: int) -> NDArray[np.int32]:
 
 
 def laid_out(merges: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the rows in leaf order, and where this is cut, the highest merge first.
-
-    Returns
-    -------
-    order : ndarray, shape (m,)
-    places : ndarray, shape (m - 1,)
-    """
+    """Return the rows in leaf order, (m,), and where it is cut, (m − 1,), highest merge first."""
     m = len(merges) + 1
     size = np.ones(2 * m - 1, np.int64)
     for t, (a, b) in enumerate(merges.tolist()):

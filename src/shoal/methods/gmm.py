@@ -18,20 +18,11 @@ _PATIENCE = 3  # so many K without a better BIC end the search
 
 @dataclass(frozen=True)
 class Mixture:
-    """A fitted mixture.
-
-    Parameters
-    ----------
-    rule : Rule
-    log_likelihood : float
-        Weighted sum over the rows.
-    free : int
-        Parameters that were learnt.
-    """
+    """A fitted mixture."""
 
     rule: Rule
-    log_likelihood: float
-    free: int
+    log_likelihood: float  # Weighted sum over the rows
+    free: int  # Parameters that were learnt
 
     def bic(self, total: float) -> float:
         """Return the Bayesian information criterion for rows of some weight; less is better."""
@@ -124,14 +115,13 @@ def mixture(
     added = least_variance(rows, weights, ridge)
     middle = np.average(rows, axis=0, weights=weights)
     centred = rows - middle
-    best: Mixture | None = None
-    for start in range(starts):
+
+    def fitted(start: int) -> Mixture:
         model = KMeans(k, n_init=1, random_state=(seed + start) % 2**32)
-        labels = model.fit_predict(centred, sample_weight=weights)
-        found = _em(centred, weights, np.eye(k)[labels], covariance, iterations, tolerance, added)
-        if best is None or found.log_likelihood > best.log_likelihood:
-            best = found
-    assert best is not None  # there is one start at least
+        shares = np.eye(k)[model.fit_predict(centred, sample_weight=weights)]
+        return _em(centred, weights, shares, covariance, iterations, tolerance, added)
+
+    best = max(map(fitted, range(starts)), key=lambda found: found.log_likelihood)
     rule = best.rule
     moved = Rule("gaussian", rule.centres + middle, whiten=rule.whiten, offsets=rule.offsets)
     return Mixture(moved, best.log_likelihood, best.free)

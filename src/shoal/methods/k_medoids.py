@@ -25,14 +25,9 @@ def fit(data: WeightedRows, seed: int, k: int, starts: int) -> Partition:
     from shoal.methods.kernels import faster_pam
 
     rows, weights, apart = data.exact, data.weights, all_distances(data.vectors)
-    best: tuple[float, NDArray[np.int64]] | None = None
-    for centres in plus_plus(rows, weights, k, seed, starts):
-        first = _rows_of(rows, centres)
-        medoids, cost = faster_pam(apart, weights, first)
-        if best is None or cost < best[0]:
-            best = cost, medoids
-    assert best is not None  # there is one start at least
-    medoids = best[1]
+    seeds = plus_plus(rows, weights, k, seed, starts)
+    tries = [faster_pam(apart, weights, _rows_of(rows, centres)) for centres in seeds]
+    medoids = min(tries, key=lambda found: found[1])[0]
     labels = apart[medoids].argmin(axis=0).astype(np.int32)
     labels[medoids] = np.arange(k)
     return Partition(labels, rule=Rule("euclidean", rows[medoids]))

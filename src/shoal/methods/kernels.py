@@ -10,18 +10,8 @@ from numba import njit
 def faster_pam(apart, weights, first):  # type: ignore[no-untyped-def]
     """Swap medoids for other rows, each time that gains, until a whole round gains nothing.
 
-    Parameters
-    ----------
-    apart : ndarray, shape (m, m), float32
-    weights : ndarray, shape (m,), float64
-    first : ndarray, shape (K,), int64
-        The medoids to begin with.
-
-    Returns
-    -------
-    medoids : ndarray, shape (K,), int64
-    cost : float
-        Weighted sum of the distances to the nearest medoid.
+    Takes float32 distances (m, m), weights (m,) and the initial medoids (K,); returns the medoids,
+    and the weighted sum of the distances to the nearest of them.
     """
     m, k = len(apart), len(first)
     medoids = np.empty(k, np.int64)
@@ -94,21 +84,9 @@ def _nearest_two(apart, weights, medoids, near, one, two, loss):  # type: ignore
 def chain_merges(apart, weights, ward):  # type: ignore[no-untyped-def]
     """Agglomerate weighted rows by the chain of nearest neighbours, with average or Ward linkage.
 
-    Parameters
-    ----------
-    apart : ndarray, shape (m, m), float64
-        Distances (for Ward squared ones, by the weights), destroyed.
-    weights : ndarray, shape (m,), float64
-    ward : bool
+    Takes distances (m, m), for Ward squared and scaled by the weights, and destroys them. Returns
+    a row of each of the two clusters joined, (m − 1, 2), in the order found, and the heights.
 
-    Returns
-    -------
-    pairs : ndarray, shape (m - 1, 2), int64
-        A row of each of the two clusters joined, in the order found, not by height.
-    heights : ndarray, shape (m - 1,), float64
-
-    References
-    ----------
     Müllner, "Modern hierarchical, agglomerative clustering algorithms", 2011.
     """
     m = len(apart)
@@ -155,19 +133,10 @@ def chain_merges(apart, weights, ward):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def diana_splits(apart, weights):  # type: ignore[no-untyped-def]
-    """Split rows from the top: the splinter group of the widest cluster comes off each time.
+    """Split a splinter group from each cluster, from the top.
 
-    Parameters
-    ----------
-    apart : ndarray, shape (m, m), float32
-    weights : ndarray, shape (m,), float64
-
-    Returns
-    -------
-    order : ndarray, shape (m,), int64
-        Rows in leaf order.
-    places, heights : ndarray, shape (m - 1,)
-        Where `order` is cut, and the diameter of the piece that is cut.
+    Takes float32 distances (m, m). Returns the rows in leaf order, (m,), where this is cut,
+    (m − 1,), each piece before those that it is cut into, and the diameter of the piece.
     """
     m = len(apart)
     order = np.arange(m)
@@ -250,24 +219,9 @@ def streamed(rows, weights, order, most, cost, growth, chances):  # type: ignore
     Whenever there are more than `most` clusters the cost of opening one grows, and the clusters
     themselves are gone through as if they were rows.
 
-    Parameters
-    ----------
-    rows : ndarray, shape (m, d), float64
-    weights : ndarray, shape (m,), float64
-    order : ndarray, shape (m,), int64
-        In which rows come.
-    most : int
-    cost, growth : float
-        Squared distance at which a row of weight 1 surely opens a cluster, and what it grows by.
-    chances : ndarray, float64
-        Uniform numbers from 0 to 1, used in turn.
-
-    Returns
-    -------
-    means : ndarray, shape (most + 1, d), float64
-    sizes : ndarray, shape (most + 1,), float64
-    count : int
-        The first so many are used.
+    `cost` is the squared distance at which a row of weight 1 surely opens a cluster, and `growth`
+    its factor; `chances` are uniform numbers from 0 to 1, used in turn. Returns means
+    (most + 1, d) and sizes, of which the first `count` are used.
     """
     d = rows.shape[1]
     means, sizes, count = np.zeros((most + 1, d)), np.zeros(most + 1), 0

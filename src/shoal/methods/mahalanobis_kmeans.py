@@ -21,47 +21,34 @@ def fit(
     they are and once with rows whitened as a whole, as long clusters side by side are found from
     the latter only; the covariance of the smaller determinant is kept.
     """
+    from sklearn.cluster import KMeans
+
     rows, weights = data.exact, data.weights
     middle = np.average(rows, axis=0, weights=weights)
     rows -= middle
-    tries = [
-        _settled(rows, weights, seed, k, start, starts, iterations, rounds, ridge)
-        for start in (
-            np.eye(rows.shape[1]),
-            whitening(rows, weights, np.zeros(len(rows), int), 1, ridge),
-        )
-    ]
+
+    def alternate(transform: NDArray[np.float64]) -> tuple[NDArray, NDArray[np.float64]]:
+        """Learn clusters and covariance in turn until the clusters stay; return both."""
+        model = KMeans(k, n_init=starts, max_iter=iterations, random_state=seed)
+        labels = model.fit_predict(rows @ transform, sample_weight=weights)
+        for _ in range(rounds):
+            transform = whitening(rows, weights, labels, k, ridge)
+            white = rows @ transform
+            centres = means(white, weights, labels, k)
+            model = KMeans(k, init=centres, n_init=1, max_iter=iterations, random_state=seed)
+            before, labels = labels, model.fit_predict(white, sample_weight=weights)
+            if np.array_equal(before, labels):
+                break
+        return labels, transform
+
+    together = np.zeros(len(rows), int)
+    starts_from = np.eye(rows.shape[1]), whitening(rows, weights, together, 1, ridge)
     # A wider whitening is a narrower covariance.
-    labels, transform = max(tries, key=lambda one: float(np.linalg.slogdet(one[1])[1]))
+    labels, transform = max(
+        map(alternate, starts_from), key=lambda found: float(np.linalg.slogdet(found[1])[1])
+    )
     centres = means(rows, weights, labels, k) + middle
     return Partition(labels, rule=Rule("euclidean", centres, transform))
-
-
-def _settled(
-    rows: NDArray[np.float64],
-    weights: NDArray[np.float64],
-    seed: int,
-    k: int,
-    transform: NDArray[np.float64],
-    starts: int,
-    iterations: int,
-    rounds: int,
-    ridge: float,
-) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
-    """Learn clusters and covariance in turn until the clusters stay; return both."""
-    from sklearn.cluster import KMeans
-
-    model = KMeans(k, n_init=starts, max_iter=iterations, random_state=seed)
-    labels = model.fit_predict(rows @ transform, sample_weight=weights)
-    for _ in range(rounds):
-        transform = whitening(rows, weights, labels, k, ridge)
-        white = rows @ transform
-        centres = means(white, weights, labels, k)
-        model = KMeans(k, init=centres, n_init=1, max_iter=iterations, random_state=seed)
-        before, labels = labels, model.fit_predict(white, sample_weight=weights)
-        if np.array_equal(before, labels):
-            break
-    return labels, transform
 
 
 def means(rows: NDArray, weights: NDArray, labels: NDArray, k: int) -> NDArray[np.float64]:

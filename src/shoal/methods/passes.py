@@ -75,14 +75,9 @@ def _add_shares(rule: Rule, rows: NDArray[np.float64], sums: NDArray[np.float64]
 
 
 def moved(rule: Rule, sums: NDArray[np.float64], shape: str = "", added: float = 0.0) -> Rule:
-    """Return the rule that the sums of all rows give; a cluster without rows stays.
+    """Return the rule of the sums of all rows by the last one; a cluster without rows stays.
 
-    Parameters
-    ----------
-    rule, sums
-        From `pass_sums` by this rule.
-    shape, added
-        Of a mixture: the shape of its covariances, and what is added to their diagonals.
+    `shape`, `added`: of a mixture, the kind of its covariances and what is added to the diagonals.
     """
     d = rule.centres.shape[1]
     size, first = sums[:, :1], sums[:, 2 : 2 + d] / np.maximum(sums[:, :1], 1e-10)

@@ -15,29 +15,18 @@ ARRAYS = ("centres", "transform", "origin", "whiten", "offsets")
 
 @dataclass(frozen=True)
 class Rule:
-    """Assigns rows to clusters by what is kept of these.
+    """Assigns rows to clusters."""
 
-    Parameters
-    ----------
-    kind : str
-        One of `KINDS`.
-    centres : ndarray, shape (K, d), float64
-    transform : ndarray, shape (d, d), optional
-        Rows and centres are multiplied by it first; for ``euclidean``.
-    origin : ndarray, shape (d,), optional
-        From where directions are measured; for ``cosine``.
-    whiten : ndarray, shape (K, d), (K, d, d), optional
-        Of ``gaussian``: one over the standard deviations, or the Cholesky factors of the
-        precisions (upper triangular, so that (x − centre) @ factor is white).
-    offsets : ndarray, shape (K,), optional
-        Of ``gaussian``: the logarithm of each component's weight and of its factor's determinant.
-    """
-
-    kind: str
-    centres: NDArray[np.float64]
+    kind: str  # One of `KINDS`
+    centres: NDArray[np.float64]  # (K, d)
+    # Of ``euclidean``, (d, d): rows and centres are multiplied by it first
     transform: NDArray[np.float64] | None = None
+    # Of ``cosine``, (d,): from where directions are measured
     origin: NDArray[np.float64] | None = None
+    # Of ``gaussian``: one over the standard deviations, (K, d), or the Cholesky factors of the
+    # precisions, (K, d, d), upper triangular, so that (x − centre) @ factor is white
     whiten: NDArray[np.float64] | None = None
+    # Of ``gaussian``, (K,): the logarithm of each component's weight and its factor's determinant
     offsets: NDArray[np.float64] | None = None
 
     def assign(self, rows: NDArray) -> NDArray[np.int32]:
@@ -51,7 +40,7 @@ class Rule:
         return found
 
     def scores(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return how well each row fits each cluster, (n, K): the largest is its cluster."""
+        """Return how well each row fits each cluster, (n, K): it belongs to the largest."""
         if self.kind == "gaussian":
             return self._log_densities(rows)
         if self.kind == "manhattan":

@@ -39,23 +39,14 @@ _FINEST = 50  # clusters of these layers
 
 @dataclass(frozen=True)
 class MethodStructure:
-    """The structure of a run that a method made; see `core.structure.Structure`.
-
-    Parameters
-    ----------
-    tree : Tree
-    layers : tuple of Layer
-    neighbours, affinities, distances : ndarray, shape (m, k)
-    clusters : ndarray, shape (m,), int32
-        The method's cluster of each row, noise with the nearest that is none.
-    """
+    """The structure of a run that a method made; see `core.structure.Structure`."""
 
     tree: Tree
     layers: tuple[Layer, ...]
-    neighbours: NDArray[np.int32]
+    neighbours: NDArray[np.int32]  # (m, k), as the next two
     affinities: NDArray[np.float32]
     distances: NDArray[np.float32]
-    clusters: NDArray[np.int32]
+    clusters: NDArray[np.int32]  # (m,) The method's cluster of each row, noise in the nearest
 
 
 def method_structure(
