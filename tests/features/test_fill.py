@@ -3,11 +3,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shoal.features import fill
-from shoal.features.fill import fill_from
+from shoal.features.fill import Cells, fill_from
 
 
-def slow_fill(rows, known, placed, widths, donors, donors_known, donors_placed, otherwise):
+def slow_fill(cells, donor_cells, widths, otherwise):
     """One cell after the other."""
+    (rows, known, placed), (donors, donors_known, donors_placed) = cells, donor_cells
     owner = np.repeat(np.arange(len(widths)), widths)
     filled = rows.copy()
     for i in range(len(rows)):
@@ -31,10 +32,8 @@ def test_a_cell_is_taken_from_the_most_similar_donor():
     donors = np.array([[0.0, 10], [5, 20]])
     rows = np.array([[4.0, np.nan], [1, np.nan], [np.nan, 11]])
     known = np.isfinite(rows)
-    filled = fill_from(
-        rows, known, np.nan_to_num(rows), np.array([1, 1]),
-        donors, np.ones((2, 2), bool), donors, np.zeros(2),
-    )  # fmt: skip
+    deck = Cells(donors, np.ones((2, 2), bool), donors)
+    filled = fill_from(Cells(rows, known, np.nan_to_num(rows)), deck, np.ones(2, int), np.zeros(2))
     np.testing.assert_array_equal(filled, [[4, 20], [1, 10], [0, 11]])
 
 
@@ -48,9 +47,8 @@ def test_equals_the_slow_twin(seed, full):
     known, donors_known = draw.random((n, 4)) < 0.6, (draw.random((m, 4)) < 0.7) | full
     placed = np.where(known[:, owner], draw.normal(size=(n, len(owner))), 0)
     donors_placed = np.where(donors_known[:, owner], draw.normal(size=(m, len(owner))), 0)
-    given_ = (
-        rows, known, placed, widths, donors, donors_known, donors_placed, np.arange(4.0)
-    )  # fmt: skip
+    deck = Cells(donors, donors_known, donors_placed)
+    given_ = Cells(rows, known, placed), deck, widths, np.arange(4.0)
     np.testing.assert_array_equal(fill_from(*given_), slow_fill(*given_))
 
 
@@ -59,10 +57,8 @@ def test_blocks_do_not_matter(monkeypatch):
     rows = draw.normal(size=(50, 3))
     known = draw.random((50, 3)) < 0.7
     donors = draw.normal(size=(20, 3))
-    given_ = (
-        rows, known, np.where(known, rows, 0), np.ones(3, int),
-        donors, np.ones((20, 3), bool), donors, np.zeros(3),
-    )  # fmt: skip
+    deck = Cells(donors, np.ones((20, 3), bool), donors)
+    given_ = Cells(rows, known, np.where(known, rows, 0)), deck, np.ones(3, int), np.zeros(3)
     whole = fill_from(*given_)
     monkeypatch.setattr(fill, "BLOCK", 7)
     np.testing.assert_array_equal(fill_from(*given_), whole)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Unpack
@@ -31,15 +31,16 @@ if TYPE_CHECKING:
 # similar pairs of different pieces 6 lay above. A lower one finds stronger changes, and more
 # pictures that are only alike.
 SIMILAR = 0.93
-# Least cosine of descriptors, and neighbours looked at for each row: of photos cropped by 5 %
-# the right one was always among the first 8.
+# Least cosine of descriptors, and neighbours compared with each row: of photos cropped by 5 % the
+# right one was always among the first 8.
 _LEAST_COSINE, _NEIGHBOURS = 0.5, 8
-# With more rows than this, fewer neighbours and one view of each picture are looked at.
+# With more rows than this, fewer neighbours and one descriptor of each image are compared.
 _MANY, _FEW_NEIGHBOURS = 200_000, 3
-# The middle of a picture describes it too, so that a border that was added does not hide it.
+# The middle of an image, without this share of each side, has a descriptor too: with a border
+# added, that of the whole differs.
 _MIDDLE = 0.1
-_SAMPLED = 2000
-_BLOCK, _PAIRS = 8192, 2048
+_SAMPLED = 2000  # rows whose neighbours give the threshold
+_BLOCK, _PAIRS = 8192, 2048  # rows and pairs in memory at a time
 
 
 @dataclass(frozen=True)
@@ -71,15 +72,11 @@ class Duplicates:
     @property
     def n_groups(self) -> int:
         """Number of groups."""
-        return int(self._kinds.count("kept"))
-
-    @property
-    def _kinds(self) -> list[str]:
-        return list(self.table["kind"].to_pylist())
+        return int(self.table["kind"].to_pylist().count("kept"))
 
     def as_dict(self) -> dict[str, Any]:
         """Return the counts; distinct rows and copies add up to all readable rows."""
-        kinds = self._kinds
+        kinds = self.table["kind"].to_pylist()
         copies = {kind: kinds.count(kind) for kind in ("exact", "near", "mirrored")}
         total = sum(copies.values())
         return {
@@ -142,14 +139,13 @@ def find_duplicates(
         raise InputError(f"--threshold must be from 0.5 to 1; got {threshold}")
     progress = progress or default_progress()
     workers, limit = workers or available_cores(), parse_memory(memory)
-    given = [source] if against is None else [source, against]
+    sources = (source,) if against is None else (source, against)
     with promised(limit):
-        rows = Rows(tuple(_opened(one, source_settings) for one in given))
+        rows = Rows(tuple(_opened(each, source_settings) for each in sources))
         _check_memory(rows.n, limit)
         progress.stage("reading", rows.n)
         with small_pictures(rows, limit, workers, progress.advance) as pictures:
-            search = _Search(rows, pictures, mirrored, workers, progress)
-            return search.run(threshold)
+            return _Search(rows, pictures, mirrored, workers, progress).run(threshold)
 
 
 def _opened(source: Any, settings: Mapping[str, Any]) -> Source:
@@ -180,7 +176,8 @@ class _Search:
         good = np.setdiff1d(np.arange(self.rows.n), np.fromiter(self.bad, np.int64, len(self.bad)))
         if not len(good):
             raise InputError("no image can be read")
-        hashes = np.concatenate([picture_hashes(block) for block in self._blocks(good)])
+        blocks = (good[start : start + _BLOCK] for start in range(0, len(good), _BLOCK))
+        hashes = np.concatenate([picture_hashes(self.pixels[block]) for block in blocks])
         first, number, _ = distinct_hashes(hashes)
         distinct = good[first]
         self.progress.stage("describing", len(distinct))
@@ -191,19 +188,15 @@ class _Search:
             every = index if self.split is None else near.Index(vectors, self.workers)
             threshold = self._threshold(distinct, vectors, every)
         self.progress.stage("verifying", len(pairs), "pairs")
-        alike = self._similarities(distinct[pairs], kinds, threshold)
-        true = alike >= threshold
-        pairs, kinds, alike = pairs[true], kinds[true], alike[true]
+        similarity = self._similarities(distinct[pairs], kinds, threshold)
+        verified = similarity >= threshold
+        pairs, kinds, similarity = pairs[verified], kinds[verified], similarity[verified]
         groups = near.star_groups(len(distinct), pairs, self._rank(distinct, pairs))
-        table = self._table(good, distinct, number, groups, kinds, alike)
+        table = self._table(good, distinct, number, groups, kinds, similarity)
         self.progress.finish()
-        is_blank = ~vectors.any(axis=1)
-        blank = int(np.count_nonzero(np.asarray(is_blank)[number]))
+        is_blank = np.asarray(~vectors.any(axis=1))
+        blank = int(np.count_nonzero(is_blank[number]))
         return Duplicates(self.rows, table, self.rows.n, len(self.bad), blank, threshold)
-
-    def _blocks(self, rows: NDArray[np.int64]) -> Iterator[NDArray[np.uint8]]:
-        for start in range(0, len(rows), _BLOCK):
-            yield self.pixels[rows[start : start + _BLOCK]]
 
     def _vectors(self, rows: NDArray[np.int64], margin: float) -> NDArray[np.float32]:
         """Return descriptors of rows, with a share of each side cropped."""
@@ -223,29 +216,26 @@ class _Search:
     ) -> tuple[NDArray[np.int64], NDArray[np.str_]]:
         """Return candidate pairs of distinct images, lower number first, and their kind."""
         many = len(distinct) > _MANY
-        asking, answering = self._sides(distinct)
+        queries, targets = self._sides(distinct)
+        count = (_FEW_NEIGHBOURS if many else _NEIGHBOURS) + 1  # also the row itself
         searches = [(index, vectors, "near")]
         if not many:
             inner = self._vectors(distinct, _MIDDLE)
-            searches.append((near.Index(inner[answering], self.workers), inner, "near"))
+            searches.append((near.Index(inner[targets], self.workers), inner, "near"))
         if self.mirrored:
             searches.append((index, near.mirrored(vectors), "mirrored"))
         found: dict[str, list[NDArray[np.int64]]] = {"near": [], "mirrored": []}
-        for among, queries, kind in searches:
-            pairs = among.pairs(
-                queries[asking],
-                neighbours=(_FEW_NEIGHBOURS if many else _NEIGHBOURS) + 1,
-                least=_LEAST_COSINE,
-            )
-            ends = np.stack(
-                [np.flatnonzero(asking)[pairs[:, 0]], np.flatnonzero(answering)[pairs[:, 1]]], 1
-            )
+        for searched, descriptors, kind in searches:
+            one, other = searched.pairs(
+                descriptors[queries], neighbours=count, least=_LEAST_COSINE
+            ).T
+            ends = np.stack([np.flatnonzero(queries)[one], np.flatnonzero(targets)[other]], 1)
             found[kind].append(np.sort(ends[ends[:, 0] != ends[:, 1]], axis=1))
-        once = {
-            kind: np.unique(np.concatenate(lists), axis=0) for kind, lists in found.items() if lists
+        pairs = {
+            kind: np.unique(np.concatenate(each), axis=0) for kind, each in found.items() if each
         }
-        kinds = np.concatenate([np.full(len(ends), kind) for kind, ends in once.items()])
-        return np.concatenate(list(once.values())), kinds
+        kinds = np.repeat(list(pairs), [len(each) for each in pairs.values()])
+        return np.concatenate(list(pairs.values())), kinds
 
     def _sides(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         """Return the query rows, and the rows to search: across sources, or all."""
@@ -261,8 +251,8 @@ class _Search:
         last = np.flatnonzero(np.diff(pairs[:, 0], append=-1))
         full = last[np.diff(last, prepend=-1) > _NEIGHBOURS]
         farthest = np.stack([drawn[pairs[full, 0]], pairs[full, 1]], axis=1)
-        alike = self._similarities(distinct[farthest], np.full(len(farthest), "near"), SIMILAR)
-        return near.clear_threshold(alike, SIMILAR)
+        kinds = np.full(len(farthest), "near")
+        return near.clear_threshold(self._similarities(distinct[farthest], kinds, SIMILAR), SIMILAR)
 
     def _similarities(
         self, ends: NDArray[np.int64], kinds: NDArray[np.str_], least: float
@@ -270,13 +260,11 @@ class _Search:
         def verify(start: int) -> NDArray[np.float32]:
             pairs = ends[start : start + _PAIRS]
             rows, at = np.unique(pairs, return_inverse=True)
-            at, turned = (
-                at.reshape(pairs.shape),
-                np.asarray(kinds[start : start + _PAIRS] == "mirrored"),
-            )
+            at = at.reshape(pairs.shape)
+            mirrored = np.asarray(kinds[start : start + _PAIRS] == "mirrored")
             pixels = np.asarray(self.pixels[rows])
-            if turned.any():
-                at[turned, 1] += len(rows)
+            if mirrored.any():
+                at[mirrored, 1] += len(rows)
                 pixels = np.concatenate([pixels, pixels[:, :, ::-1]])
             found = similarities(pixels, at, least)
             self.progress.advance(len(pairs))
@@ -303,30 +291,26 @@ class _Search:
         number: NDArray[np.int64],
         groups: tuple[NDArray[np.int64], NDArray[np.int64]],
         kinds: NDArray[np.str_],
-        alike: NDArray[np.float32],
+        similarity: NDArray[np.float32],
     ) -> pa.Table:
+        """Return the lines of all groups: `number` and `groups` lead from rows to the kept ones."""
         import pyarrow as pa
 
         kept, pair = groups
-        centre = kept[number]
-        leading = good == distinct[centre]
-        listed = np.bincount(centre, minlength=len(distinct))[centre] > 1
-        if self.split is not None:
-            listed &= leading | (good >= self.split)
-            listed &= distinct[centre] < self.split
-            listed &= np.bincount(centre[listed], minlength=len(distinct))[centre] > 1
-        size = np.bincount(centre[listed], minlength=len(distinct))
-        at = np.flatnonzero(listed)
-        at = at[np.lexsort((good[at], ~leading[at], centre[at], -size[centre[at]]))]
+        centre, pair = kept[number], pair[number]
+        is_kept = good == distinct[centre]
+        at = self._listed(good, distinct, centre, is_kept)
         _, group = np.unique(np.cumsum(np.diff(centre[at], prepend=-1) != 0), return_inverse=True)
-        own = distinct[number[at]]
-        kind = [
-            self._kind(*facts, kinds)
-            for facts in zip(good[at], own, leading[at], pair[number[at]], strict=True)
-        ]
-        ties = pair[number[at]]
-        similarity = np.ones(len(at), np.float32)
-        similarity[ties >= 0] = alike[ties[ties >= 0]]
+        kind, similar = [], []
+        for i in at:
+            if is_kept[i]:
+                kind.append("kept")
+            elif pair[i] >= 0:
+                kind.append(str(kinds[pair[i]]))
+            else:
+                exact = self._is_exact(int(good[i]), int(distinct[number[i]]))
+                kind.append("exact" if exact else "near")
+            similar.append(similarity[pair[i]] if pair[i] >= 0 else 1.0)
         owners = [self.rows.owner(int(row)) for row in good[at]]
         return pa.table(
             {
@@ -335,16 +319,30 @@ class _Search:
                 "row": pa.array([row for _, row in owners], pa.int64()),
                 "name": pa.array([self.rows.name(int(row)) for row in good[at]], pa.string()),
                 "kind": pa.array(kind, pa.string()),
-                "similarity": pa.array(similarity, pa.float32()),
+                "similarity": pa.array(np.asarray(similar, np.float32), pa.float32()),
             }
         )
 
-    def _kind(self, row: int, alike: int, leading: bool, pair: int, kinds: NDArray[np.str_]) -> str:
-        # equal small pictures need not be equal large ones
-        if leading:
-            return "kept"
-        if pair >= 0:
-            return str(kinds[pair])
-        return (
-            "exact" if self.whole or self.rows.content(row) == self.rows.content(alike) else "near"
-        )
+    def _listed(
+        self,
+        good: NDArray[np.int64],
+        distinct: NDArray[np.int64],
+        centre: NDArray[np.int64],
+        is_kept: NDArray[np.bool_],
+    ) -> NDArray[np.int64]:
+        """Return which rows are in groups, in the order of the table."""
+
+        def sizes(listed: NDArray[np.bool_]) -> NDArray[np.int64]:
+            return np.bincount(centre[listed], minlength=len(distinct))[centre]
+
+        listed = sizes(np.ones(len(centre), np.bool_)) > 1
+        if self.split is not None:  # only rows of the second source that are copies of the first
+            listed &= (is_kept | (good >= self.split)) & (distinct[centre] < self.split)
+            listed &= sizes(listed) > 1
+        at = np.flatnonzero(listed)
+        order = np.lexsort((good[at], ~is_kept[at], centre[at], -sizes(listed)[at]))
+        return at[order]
+
+    def _is_exact(self, row: int, other: int) -> bool:
+        """Return whether rows with equal small images are equal in full size."""
+        return self.whole or self.rows.content(row) == self.rows.content(other)

@@ -41,19 +41,19 @@ class Rows:
         return (0, row) if row < first else (1, row - first)
 
     def name(self, row: int) -> str | None:
-        """Return the name of a row, None where it has only its number."""
+        """Return the name of a row, None if it has only its number."""
         at, inner = self.owner(row)
         names = self.sources[at].names(inner, inner + 1)
         return None if names is None else names[0]
 
     def path(self, row: int) -> Path | None:
-        """Return the file of a row, None where it is part of a larger one."""
+        """Return the file of a row, None if it is part of a larger one."""
         at, inner = self.owner(row)
         source = self.sources[at]
         return source.path(inner) if isinstance(source, EncodedSource) else None
 
     def size(self, row: int) -> tuple[int, int]:
-        """Return pixels and bytes of a row as stored, 0 where they cannot be read."""
+        """Return pixels and bytes of a row as stored, 0 if they cannot be read."""
         at, inner = self.owner(row)
         source = self.sources[at]
         if not isinstance(source, EncodedSource):
@@ -66,7 +66,7 @@ class Rows:
         return height * width, len(data)
 
     def content(self, row: int) -> str:
-        """Return a digest of a row's pixels in their own size."""
+        """Return a digest of a row's pixels in full size."""
         at, inner = self.owner(row)
         source, known = self.sources[at], None
         if isinstance(source, EncodedSource):
@@ -95,7 +95,7 @@ class Pictures:
 def small_pictures(
     rows: Rows, memory: int, workers: int, advance: Callable[[int], None]
 ) -> Iterator[Pictures]:
-    """Read all rows as small pictures, in memory or in a temporary file where they are many."""
+    """Read all rows as small pictures, in memory or, if they are many, in a temporary file."""
     views, whole = _views(rows.sources)
     shape = (rows.n, *views[0].shape)
     size = int(np.prod(shape))
@@ -128,7 +128,7 @@ def small_pictures(
 
 
 def _views(sources: tuple[Source, ...]) -> tuple[list[Source], bool]:
-    """Bring the sources to one size; their own where all share a small one."""
+    """Bring the sources to one size: their own if all have the same small one."""
     for source in sources:
         if source.kind != "images":
             raise InputError(

@@ -33,8 +33,6 @@ Encode = Callable[[Encoder], NDArray[np.float32]]
 
 
 class Rows(Protocol):
-    """The part of a source that the choice looks at."""
-
     @property
     def kind(self) -> str: ...  # Images, vectors or table
     @property
@@ -44,21 +42,20 @@ class Rows(Protocol):
 def choose_encoder(
     name: str, source: Rows, look: Look = list, encode: Encode | None = None
 ) -> tuple[Encoder, str]:
-    """Choose the encoder called `name` for the rows of `source`.
+    """Choose the encoder called `name` for the rows of `source`, and say why.
 
     Parameters
     ----------
     name : str
-        One of `FEATURES`: ``auto``, ``photo``, ``autoencoder`` …;
-        a known encoder that is on this machine, such as ``dinov2-small``; or a network, see
-        `core.spec.Spec`: ``onnx:FILE``, ``timm:NAME`` … Steps may follow: ``pixels+svd:100``, see
-        `core.chain`.
+        One of `FEATURES`; a known encoder that is on this machine, such as ``dinov2-small``; or a
+        network, see `core.spec.Spec`: ``onnx:FILE`` … Steps may follow, see `core.chain`.
     source : Source
-        Its `kind`, `shape` and, for ``auto``, `typical_size` are looked at, and the `schema` of a
-        table.
+        Its `kind`, `shape` and, for ``auto``, `typical_size`, and the `schema` of a table.
+    look : callable
+        Returns some of the images, to count drawings.
     encode : callable, optional
-        Gives the features of some of the rows by an encoder, to compare encoders where photos are
-        small; without it these get gradients.
+        Returns the features of some rows by an encoder, to compare encoders of small photos;
+        without it these get gradients.
     """
     base, chain = split_chain(name)
     if chain:

@@ -16,7 +16,7 @@ from shoal.core.hashes import row_hashes, uniforms
 from shoal.errors import InputError
 from shoal.features.base import Needs
 from shoal.features.fill import BLOCK as FILLED_AT_ONCE
-from shoal.features.fill import fill_from
+from shoal.features.fill import Cells, fill_from
 from shoal.features.scales import MISMATCH, Scale, learn_scale
 from shoal.features.vectors import WIDEST, Vectors
 
@@ -24,8 +24,6 @@ _TOGETHER = 0.7  # power of a chance: ten correlated columns count like seven in
 
 
 class ColumnLike(Protocol):
-    """Facts about a column."""
-
     @property
     def role(self) -> str: ...  # Number, date or category
     @property
@@ -40,8 +38,6 @@ class ColumnLike(Protocol):
 
 
 class TableLike(Protocol):
-    """Facts about a table."""
-
     @property
     def columns(self) -> Sequence[ColumnLike]: ...  # Those that are used
     @property
@@ -58,16 +54,14 @@ class Columns:
 
     **Numbers** and dates: see `Scale`; each column has variance 1, whatever its unit.
 
-    **Categories** of C labels are the corners of a simplex, each `MISMATCH` from any other: one
-    mismatch counts like a difference of 1.2 standard deviations. Two independent rows differ by
-    a squared distance of 2 in a column of numbers, and of at most 1.5 here; Hennig and Liao
-    advise 1, as whole categories would otherwise become clusters by themselves.
+    **Categories** of C labels are the corners of a simplex, each `MISMATCH` from any other. Two
+    independent rows differ by a squared distance of 2 in a column of numbers, and of at most 1.5
+    here; Hennig and Liao advise 1, as whole categories would otherwise become clusters.
 
-    That alone is not enough: rows of one category have distance 0 in it, so with many rows all
-    near ones share it. So a cell is **spread**: a category along the line from the common centre
-    to twice its corner; a whole number over half a step to either side. Categories unrelated to the
-    other columns then form no clusters, and related ones still do. The draw is a hash of the row's
-    own cells, so that the same row has the same features in any run.
+    Even so, rows of one category have distance 0 in it, so with many rows all near ones share it.
+    So a cell is **spread**: a category along the line from the common centre to twice its corner, a
+    whole number over half a step to either side. Categories unrelated to the other columns then
+    form no clusters. The draw is a hash of the row's cells, so that equal rows have equal features.
 
     **Missing cells**, infinite ones and those of unknown categories are filled from the most
     similar of some thousand complete rows (a hot deck): medians would form clusters of gaps.
@@ -93,20 +87,15 @@ class Columns:
 
     @classmethod
     def of(cls, table: TableLike) -> Columns:
-        """Build the encoder of a table."""
-        scales = tuple(
-            len(column.labels)
-            if column.role == "category"
-            else learn_scale(
-                table.probabilities,
-                column.quantiles,
-                column.step,
-                column.role == "date",
-                column.atom,
-            )
-            for column in table.columns
-        )
-        return cls(scales, np.asarray(table.donors, np.float64))
+
+        def scale(column: ColumnLike) -> Scale | int:
+            if column.role == "category":
+                return len(column.labels)
+            is_date = column.role == "date"
+            quantiles = table.probabilities, column.quantiles
+            return learn_scale(*quantiles, column.step, is_date, column.atom)
+
+        return cls(tuple(map(scale, table.columns)), np.asarray(table.donors, np.float64))
 
     @property
     def needs(self) -> Needs:
@@ -148,7 +137,7 @@ class Columns:
         if data.ndim != 2 or data.shape[1] != len(self.scales):
             raise InputError(f"rows of shape {data.shape}: (rows, {len(self.scales)}) is needed")
         rows = self._filled(np.asarray(data, np.float64))
-        draws = row_hashes(self._placed(rows).astype(np.float32))
+        draws = row_hashes(self._cells(rows).features.astype(np.float32))
         out = np.empty((len(rows), self.wide), np.float32)
         at = 0
         for column, scale in enumerate(self.scales):
@@ -161,22 +150,21 @@ class Columns:
                 at += 1
         return out if self.wide <= WIDEST else Vectors(self.wide).encode(out)
 
-    def _placed(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return rows ``(n, wide)`` without spreading; unknown cells are 0."""
+    def _cells(self, rows: NDArray[np.float64]) -> Cells:
+        """Return cells with their features before the spreading, (n, wide)."""
         known = self._known(rows)
-        rows = np.where(known, rows, self._fill)
+        values = np.where(known, rows, self._fill)
         blocks = []
         for column, scale in enumerate(self.scales):
-            cells = rows[:, column]
+            cells = values[:, column]
             block = _corners(cells, scale) if isinstance(scale, int) else scale.apply(cells)
             blocks.append(np.where(known[:, [column]], block.reshape(len(rows), -1), 0))
-        return np.concatenate(blocks, axis=1)
+        return Cells(rows, known, np.concatenate(blocks, axis=1))
 
     def _known(self, rows: NDArray[np.float64]) -> NDArray[np.bool_]:
         counts = np.array([s if isinstance(s, int) else 0 for s in self.scales])
-        known = np.isfinite(rows)
         with np.errstate(invalid="ignore"):
-            return known & ((counts == 0) | ((rows >= 0) & (rows < counts)))
+            return np.isfinite(rows) & ((counts == 0) | ((rows >= 0) & (rows < counts)))
 
     @cached_property
     def _fill(self) -> NDArray[np.float64]:
@@ -184,24 +172,16 @@ class Columns:
         return np.array([0.0 if isinstance(s, int) else s.fill for s in self.scales])
 
     @cached_property
-    def _widths(self) -> NDArray[np.int64]:
-        return np.array([s if isinstance(s, int) else 1 for s in self.scales])
-
-    @cached_property
-    def _deck(self) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-        return self._placed(self.donors), self._known(self.donors)
+    def _donor_cells(self) -> Cells:
+        return self._cells(self.donors)
 
     def _filled(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
-        known = self._known(rows)
-        gaps = np.flatnonzero(~known.all(axis=1))
+        gaps = np.flatnonzero(~self._known(rows).all(axis=1))
         if not len(gaps):
             return rows
-        placed, donors_known = self._deck
+        widths = np.array([s if isinstance(s, int) else 1 for s in self.scales])
         rows = rows.copy()
-        rows[gaps] = fill_from(
-            rows[gaps], known[gaps], self._placed(rows[gaps]), self._widths,
-            self.donors, donors_known, placed, self._fill,
-        )  # fmt: skip
+        rows[gaps] = fill_from(self._cells(rows[gaps]), self._donor_cells, widths, self._fill)
         return rows
 
 

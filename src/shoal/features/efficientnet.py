@@ -9,12 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shoal.errors import InputError
 from shoal.features.sessions import image_network
+
+Weights = Mapping[str, NDArray]
+"""By their names in the file: ``_blocks.0._bn1.weight`` …"""
 
 SIDE = 224
 FEATURES = 1280
@@ -41,18 +45,14 @@ class Layer:
     weight: NDArray  # With `groups` equal to out, in is 1: a depthwise convolution
     bias: NDArray  # Added behind it
     stride: int  # Along both sides. Padding is TensorFlow's SAME: what is odd goes below and right.
-    groups: int  # 1, or as many as there are channels
-    clip: bool  # Whether ReLU6 follows
-    # Whether the block's input is kept before this layer, to be added behind it …
-    keeps: bool = False
-    adds: bool = False  # … which is done behind this one
+    groups: int = 1  # Or as many as there are channels
+    clip: bool = True  # Whether ReLU6 follows
+    keeps: bool = False  # Whether the block's input is kept before this layer …
+    adds: bool = False  # … and added behind this one
 
 
-def layers(weights: Mapping[str, NDArray]) -> list[Layer]:
-    """Return all convolutions in order; the mean over the picture follows the last.
-
-    `weights`: float32 array, as the file has them: ``_blocks.0._bn1.weight`` …
-    """
+def layers(weights: Weights) -> list[Layer]:
+    """Return all convolutions in order; the mean over the picture follows the last."""
     made = [_folded(weights, "_conv_stem", "_bn0", (_STEM, 3, 3, 3), 2)]
     channels, number = _STEM, 0
     for repeats, kernel, stride, expansion, out in _STAGES:
@@ -66,15 +66,9 @@ def layers(weights: Mapping[str, NDArray]) -> list[Layer]:
 
 
 def _block(
-    weights: Mapping[str, NDArray],
-    block: str,
-    channels: int,
-    out: int,
-    kernel: int,
-    stride: int,
-    expansion: int,
+    weights: Weights, block: str, channels: int, out: int, kernel: int, stride: int, expansion: int
 ) -> Iterator[Layer]:
-    """Return the layers of one block: widen, convolve each channel, narrow; add where it fits."""
+    """Return the layers of one block: widen, convolve each channel, narrow; add if it fits."""
     wide = channels * expansion
     adds = stride == 1 and channels == out
     if expansion != 1:
@@ -88,16 +82,7 @@ def _block(
 
 
 def _folded(
-    weights: Mapping[str, NDArray],
-    name: str,
-    norm: str,
-    shape: tuple[int, ...],
-    stride: int,
-    *,
-    groups: int = 1,
-    clip: bool = True,
-    keeps: bool = False,
-    adds: bool = False,
+    weights: Weights, name: str, norm: str, shape: tuple[int, ...], stride: int, **more: Any
 ) -> Layer:
     """Fold a batch norm into the convolution before it, in float64."""
     weight = _of(weights, f"{name}.weight", shape).astype(np.float64)
@@ -106,19 +91,11 @@ def _folded(
         for part in ("weight", "bias", "running_mean", "running_var")
     )
     factor = gain / np.sqrt(variance + _EPSILON)
-    return Layer(
-        name,
-        (weight * factor[:, None, None, None]).astype(np.float32),
-        (shift - mean * factor).astype(np.float32),
-        stride,
-        groups,
-        clip,
-        keeps,
-        adds,
-    )
+    folded = (weight * factor[:, None, None, None]).astype(np.float32)
+    return Layer(name, folded, (shift - mean * factor).astype(np.float32), stride, **more)
 
 
-def _of(weights: Mapping[str, NDArray], name: str, shape: tuple[int, ...]) -> NDArray:
+def _of(weights: Weights, name: str, shape: tuple[int, ...]) -> NDArray:
     found = weights.get(name)
     if found is None or found.shape != shape:
         has = "is missing" if found is None else f"has shape {found.shape}"
@@ -136,7 +113,7 @@ def padding(side: int, kernel: int, stride: int) -> tuple[int, int]:
     return total // 2, total - total // 2
 
 
-def onnx_graph(weights: Mapping[str, NDArray]) -> bytes:
+def onnx_graph(weights: Weights) -> bytes:
     """Write the network as an ONNX file: uint8 ``(n, 224, 224, 3)`` in, float32 ``(n, 1280)`` out.
 
     The first convolution takes (x − 127) / 128; the last is followed by the mean over the picture.

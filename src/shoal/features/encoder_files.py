@@ -23,9 +23,9 @@ MIRROR = "HF_ENDPOINT"
 
 @dataclass(frozen=True)
 class EncoderFile:
-    encoder: KnownEncoder  # What is known of it
+    encoder: KnownEncoder
     path: Path  # Where its file is, or would be
-    is_here: bool  # Whether it is there in full length
+    is_here: bool  # In full length
 
 
 def encoder_folder() -> Path:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,81 +11,56 @@ BLOCK = 2048
 """Rows compared with all donors at once."""
 
 
+class Cells(NamedTuple):
+    """Rows of a table, and their features for distances."""
+
+    values: NDArray[np.float64]  # (n, columns)
+    known: NDArray[np.bool_]  # (n, columns)
+    features: NDArray[np.float64]  # (n, features); 0 if unknown
+
+
 def fill_from(
-    rows: NDArray[np.float64],
-    known: NDArray[np.bool_],
-    placed: NDArray[np.float64],
-    widths: NDArray[np.int64],
-    donors: NDArray[np.float64],
-    donors_known: NDArray[np.bool_],
-    donors_placed: NDArray[np.float64],
-    otherwise: NDArray[np.float64],
+    rows: Cells, donors: Cells, widths: NDArray[np.int64], otherwise: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Fill each unknown cell from the nearest donor that has it.
+    """Return values in which unknown cells come from the nearest donor that knows them.
 
     Distances are mean squares over the columns known in both.
 
-    Parameters
-    ----------
-    rows, known : ndarray, shape (n, columns)
-        Cells, and which of them are known.
-    placed : ndarray, shape (n, features)
-        Their features for distances; 0 if unknown.
-    widths : ndarray, shape (columns,)
-        Number of features of each column.
-    otherwise : ndarray, shape (columns,)
-        Values for cells that no donor has.
-
-    Returns
-    -------
-    ndarray, shape (n, columns), float64
+    `widths`: (columns,), number of features of each column.
+    `otherwise`: (columns,), values for cells that no donor knows.
 
     References
     ----------
     Chen, Shao: Nearest neighbor imputation for survey data. Journal of Official Statistics 16,
     2000.
     """
-    filled = np.where(known, rows, otherwise)
-    for start in range(0, len(rows), BLOCK):
-        part = slice(start, start + BLOCK)
-        away = _distances(
-            placed[part], known[part], donors_placed, donors_known, widths.astype(np.int64)
-        )
-        _fill_block(filled[part], known[part], away, donors, donors_known)
+    filled = np.where(rows.known, rows.values, otherwise)
+    for start in range(0, len(filled), BLOCK):
+        block = slice(start, start + BLOCK)
+        part = Cells(rows.values[block], rows.known[block], rows.features[block])
+        _fill_block(filled[block], part.known, _distances(part, donors, widths), donors)
     return filled
 
 
-def _distances(
-    a: NDArray[np.float64],
-    a_known: NDArray[np.bool_],
-    b: NDArray[np.float64],
-    b_known: NDArray[np.bool_],
-    widths: NDArray[np.int64],
-) -> NDArray[np.float64]:
-    """Mean squared distance over the columns known in both, (n, m); infinite for none."""
-    mine = np.repeat(a_known, widths, axis=1).astype(np.float64)
-    theirs = np.repeat(b_known, widths, axis=1).astype(np.float64)
-    total = a**2 @ theirs.T - 2 * (a @ b.T) + mine @ (b**2).T
-    shared = a_known.astype(np.float64) @ b_known.T.astype(np.float64)
+def _distances(a: Cells, b: Cells, widths: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return mean squared distances over the columns known in both, (n, m); infinite for none."""
+    mine, theirs = (np.repeat(cells.known, widths, axis=1).astype(np.float64) for cells in (a, b))
+    total = a.features**2 @ theirs.T - 2 * (a.features @ b.features.T) + mine @ (b.features**2).T
+    shared = a.known.astype(np.float64) @ b.known.T.astype(np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(shared > 0, total / shared, np.inf)
 
 
 def _fill_block(
-    filled: NDArray[np.float64],
-    known: NDArray[np.bool_],
-    away: NDArray[np.float64],
-    donors: NDArray[np.float64],
-    donors_known: NDArray[np.bool_],
+    filled: NDArray[np.float64], known: NDArray[np.bool_], away: NDArray[np.float64], donors: Cells
 ) -> None:
-    full = donors_known.all()
-    nearest = away.argmin(axis=1) if full else None
+    nearest = away.argmin(axis=1) if donors.known.all() else None
     for column in np.flatnonzero(~known.all(axis=0)):
         lacking = np.flatnonzero(~known[:, column])
         if nearest is not None:
-            filled[lacking, column] = donors[nearest[lacking], column]
+            filled[lacking, column] = donors.values[nearest[lacking], column]
             continue
-        able = np.flatnonzero(donors_known[:, column])
+        able = np.flatnonzero(donors.known[:, column])
         if len(able):
             best = able[away[lacking][:, able].argmin(axis=1)]
-            filled[lacking, column] = donors[best, column]
+            filled[lacking, column] = donors.values[best, column]

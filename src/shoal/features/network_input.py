@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,7 +47,7 @@ class NetworkInput:
 
     def numbers(self, images: NDArray[np.uint8]) -> NDArray:
         """Turn uint8 ``(n, H, W, C)`` into what the network takes, contiguous."""
-        found: NDArray[Any] = images
+        found: NDArray = images
         if self.mean is not None and self.std is not None:
             mean, std = np.array(self.mean), np.array(self.std)
             found = images * (1 / (255 * std)).astype(np.float32)
@@ -133,6 +135,16 @@ def _wrong(spec: Spec, name: str, rule: str) -> SettingError:
     return SettingError(f"features {str(spec)!r}: {name}={spec.options[name]}: give {rule}")
 
 
+@contextmanager
+def as_input_error(problem: str) -> Iterator[None]:
+    """Raise errors of a library as an InputError: the problem, and the first line of the error."""
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:  # libraries and their helpers raise kinds of their own
+        raise InputError(f"{problem}: {first_line(error)}") from None
+
+
 def first_line(error: BaseException) -> str:
-    """Return the first line of what an exception says."""
     return (str(error).strip() or type(error).__name__).splitlines()[0][:200].rstrip(".")

@@ -18,8 +18,8 @@ from shoal.features.network_input import (
     IMAGENET_MEAN,
     IMAGENET_STD,
     NetworkInput,
+    as_input_error,
     check_options,
-    first_line,
     numbers_option,
     pooled,
     share_option,
@@ -56,19 +56,16 @@ class OnnxFile:
 
     whiten: ClassVar[float] = 0.0  # No whitening: the network's distances are used as they are
 
-    # The file; `beside` are those with its weights
     path: str
-    digest: str  # hash of all bytes; features are recomputed when it changes
-    input: GraphInput  # name, type and shape of the input
-    # Name of the output tensor; maps are averaged over the image, tokens over the row
-    output: str
-    given: NetworkInput  # size and normalisation of images
-    n_features: int  # Length of one feature row
-    beside: tuple[str, ...] = ()
-    whole: bool = False  # run the file unchanged, else only the part up to the output
-    pool: str = "mean"  # pooling of an output of tokens: ``mean``, or the first (``cls``)
-    # Run images one by one, because the network quantises by the whole batch
-    alone: bool = False
+    digest: str  # Hash of all bytes; features are recomputed when it changes
+    input: GraphInput
+    output: str  # Tensor whose maps are averaged over the image, or tokens pooled
+    given: NetworkInput  # Size and normalisation of images
+    n_features: int
+    beside: tuple[str, ...] = ()  # Files with the weights
+    whole: bool = False  # Run the file unchanged, else only the part up to the output
+    pool: str = "mean"  # Of tokens: their mean, or the first (``cls``)
+    alone: bool = False  # Run images one by one, as the network quantises by the whole batch
     name: str = "onnx"  # ``onnx``, or that of a known encoder
 
     @property
@@ -147,12 +144,8 @@ def open_onnx(spec: Spec, name: str = "onnx") -> tuple[OnnxFile, str]:
         name,
     )
     del model  # its numbers are read again, by the runtime
-    try:
+    with as_input_error(f"{path} cannot be run on an image"):
         row = trial.raw(np.zeros((1, *given.shape), np.uint8))
-    except InputError:
-        raise
-    except Exception as error:  # the runtime's errors have no common class
-        raise InputError(f"{path} cannot be run on an image: {first_line(error)}") from None
     words = f"{row.shape[1]:,} numbers of {output!r} in {path.name}"
     return replace(trial, n_features=row.shape[1]), words
 

@@ -22,6 +22,8 @@ _NOISE = 1e-2  # of the largest eigenvalue: whitening raises smaller components 
 _SETTLED = 8  # rows a component: with fewer, up to 16 % of MNIST's held-out digits seemed unknown
 _ROUNDING = 1e-4  # of the usual length of a row: what is left out below that is none
 _SMALLEST = 1e-6  # of the largest eigenvalue: below it a component is rounding
+_MOMENTS = ("count", "weight", "mean", "scatter")
+_PROJECTION = ("mean", "matrix", "eigenvalues")
 _NOT_FINITE = "the features hold NaN or infinity, or overflow: fix or remove these rows first"
 
 
@@ -32,10 +34,6 @@ class Moments:
     Kept about the mean, not about zero, so that nothing cancels when the mean is far from zero.
     Merging in a fixed order gives identical bytes; in another order, equal up to rounding.
 
-    `weight`: Sum of the rows' weights; equal to `count` when none were given.
-    `mean`: float64 (d,), weighted mean row.
-    `scatter`: float64 (d, d), weighted sum of the outer products of the rows less the mean.
-
     References
     ----------
     Chan, Golub, LeVeque: Updating formulae and a pairwise algorithm for computing sample
@@ -43,9 +41,9 @@ class Moments:
     """
 
     count: int
-    weight: float
-    mean: NDArray
-    scatter: NDArray
+    weight: float  # Sum of the rows' weights; equal to `count` without weights
+    mean: NDArray  # float64 (d,), weighted
+    scatter: NDArray  # float64 (d, d), weighted outer products of the rows less the mean
 
     @classmethod
     def zero(cls, d: int) -> Moments:
@@ -84,46 +82,30 @@ class Moments:
         return Moments(count, weight, mean, between)
 
     def to_arrays(self) -> dict[str, NDArray]:
-        return {
-            "count": np.array(self.count, np.int64),
-            "weight": np.array(self.weight, np.float64),
-            "mean": self.mean,
-            "scatter": self.scatter,
-        }
+        return {name: np.asarray(getattr(self, name)) for name in _MOMENTS}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray]) -> Moments:
-        return cls(
-            int(arrays["count"]),
-            float(arrays["weight"]),
-            np.asarray(arrays["mean"], np.float64),
-            np.asarray(arrays["scatter"], np.float64),
-        )
+        mean, scatter = (np.asarray(arrays[name], np.float64) for name in ("mean", "scatter"))
+        return cls(int(arrays["count"]), float(arrays["weight"]), mean, scatter)
 
 
 @dataclass(frozen=True)
 class Projection:
-    """A shift and a matrix that take features to the space that is clustered.
+    """A shift and a matrix that take features to the space that is clustered."""
 
-    `mean`: float64 (features,), what is taken off first.
-    `matrix`: float64 (features, components), principal directions, each divided by a power of its
-    eigenvalue: the whitening.
-    `eigenvalues`: float64 (components,), variances along the directions before whitening, falling.
-    """
-
-    mean: NDArray
+    mean: NDArray  # float64 (features,), subtracted first
+    # float64 (features, components): principal directions, each divided by a power of its
+    # eigenvalue, the whitening
     matrix: NDArray
-    eigenvalues: NDArray
+    eigenvalues: NDArray  # float64 (components,): variances before whitening, falling
 
     @property
     def n_components(self) -> int:
         return int(self.matrix.shape[1])
 
     def apply(self, features: NDArray) -> NDArray:
-        """Return float32 ``(n, components)`` for float ``(n, features)``.
-
-        The product is done in float32.
-        """
+        """Return float32 ``(n, components)`` for float ``(n, features)``."""
         if features.ndim != 2 or features.shape[1] != len(self.mean):
             raise InputError(
                 f"features of shape {features.shape}: (rows, {len(self.mean)}) is needed"
@@ -188,11 +170,11 @@ class Projection:
         are and the smaller the component. To first order a row without which the projection is
         fitted has, at a component of eigenvalue λ, 1 - R² / (n (λ - σ²)) of its coordinate, with
         R the length of what is left out of it then, and σ² the mean eigenvalue of what is left
-        out of all; the row's length stays, which gives R. Where as many components as rows
-        determine all of these, this is exact: R is the distance to the plane through the others.
+        out of all; the row's length stays, which gives R. This is exact with as many components
+        as rows: R is the distance to the plane through the others.
 
-        `vectors`: (rows, components), from `apply`, of rows that were fitted.
-        `left`: (rows,), length of what it leaves out of each, in features.
+        `vectors`: (rows, components), of fitted rows; `left`: (rows,), length of what it leaves
+        out of each, in features.
         """
         if not len(vectors) or self.n_components == len(self.mean):
             return vectors, left
@@ -214,42 +196,28 @@ class Projection:
     def direction(self, features: NDArray) -> NDArray:
         """Return what projected rows are multiplied by, in place of the rows by some features.
 
-        ``apply(rows) @ direction(features).T`` is ``(rows - mean) @ features.T``, but for what
+        ``apply(rows) @ direction(features).T`` is ``(rows - mean) @ features.T``, except for what
         the projection leaves out: so rows come in the order of their inner products.
-
-        `features`: (n, features).
-
-        Returns
-        -------
-        ndarray, shape (n, components), float32
         """
         squares = (self.matrix**2).sum(axis=0)  # its columns are orthogonal
         return (features.astype(np.float64) @ self.matrix / squares).astype(np.float32)
 
     def to_arrays(self) -> dict[str, NDArray]:
-        return {"mean": self.mean, "matrix": self.matrix, "eigenvalues": self.eigenvalues}
+        return {name: getattr(self, name) for name in _PROJECTION}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray]) -> Projection:
-        return cls(
-            np.asarray(arrays["mean"], np.float64),
-            np.asarray(arrays["matrix"], np.float64),
-            np.asarray(arrays["eigenvalues"], np.float64),
-        )
+        return cls(*(np.asarray(arrays[name], np.float64) for name in _PROJECTION))
 
 
 def fit_projection(
     moments: Moments, n_components: int = COMPONENTS, whiten: float = 0.25
 ) -> Projection:
-    """Fit principal components, each divided by its eigenvalue to the power `whiten`.
+    """Fit at most `n_components` principal components, divided by eigenvalues to a power.
 
-    With the default of a quarter a component of standard deviation s comes out with √s: halfway
+    With a `whiten` of a quarter a component of standard deviation s comes out with √s: halfway
     between plain components and whitened ones. A hundredth of the first eigenvalue is added to
-    each before the power is taken, so that components of mere noise are not raised. An encoder's
-    `whiten` says what suits its features.
-
-    `n_components`: int, default 64, components kept at most; those with less than a millionth of
-    the variance of the first are dropped.
+    each before the power is taken, so that components of mere noise are not raised.
     """
     if moments.weight <= 0:
         raise InputError("there are no rows: clustering needs at least 2 different ones")

@@ -34,8 +34,7 @@ class Scale:
     of money become logarithms); then limits, beyond which a number counts by its logarithm and at
     most as ten deviations, so that a few wrong ones do not compress the others; then mean 0 and
     variance 1. Scaling by the range, the quartiles or ranks was worse on synthetic tables with
-    heavy tails: the range depends on outliers, quartiles keep the tails, and ranks close gaps
-    between groups.
+    heavy tails: the range depends on outliers, quartiles keep the tails, ranks close gaps.
 
     References
     ----------
@@ -91,12 +90,8 @@ def learn_scale(
     plain: bool,
     atom: tuple[float, float] | None = None,
 ) -> Scale:
-    """Learn a column's scale.
+    """Learn a column's scale; `atom` is a number that many rows have, and their share.
 
-    `atom`: (float, float), a number that many rows have, and the share of these.
-
-    Examples
-    --------
     >>> probabilities = np.linspace(0, 1, 21)
     >>> learn_scale(probabilities, np.exp(np.linspace(0, 9, 21)), 0.01, False).power
     'log'
@@ -108,9 +103,8 @@ def learn_scale(
     middle, unit = float(np.median(changed)), _unit(changed)
     limited = _limit(changed, middle, unit)
     spread = min(step, _WIDEST_STEP * float(np.std(law)))
-    jittered = np.stack(
-        [_limit(_power(law + s, power, start), middle, unit) for s in _offsets(spread)]
-    )
+    offsets = spread * (np.arange(5) - 2) / 5
+    jittered = np.stack([_limit(_power(law + s, power, start), middle, unit) for s in offsets])
     scale = Scale(
         power, start, middle, unit, float(limited.mean()), float(np.std(jittered)) or 1.0,
         spread, float(np.median(law)),
@@ -147,10 +141,6 @@ def _with_atom(
     )
 
 
-def _offsets(step: float) -> NDArray[np.float64]:
-    return step * (np.arange(5) - 2) / 5
-
-
 def _start(law: NDArray[np.float64]) -> float:
     """Return half the median of the positive numbers if there are zeros, else 0."""
     positive = law[law > 0]
@@ -159,8 +149,7 @@ def _start(law: NDArray[np.float64]) -> float:
 
 def _choose(law: NDArray[np.float64], start: float) -> Power:
     """Choose the first power that no later one clearly beats in symmetry."""
-    best: Power = "as it is"
-    least = _skewness(law)
+    best, least = _POWERS[0], _skewness(law)
     if law[0] < 0 or least <= _SKEWED:
         return best
     for power in _POWERS[1:]:

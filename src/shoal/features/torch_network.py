@@ -16,8 +16,8 @@ from shoal.errors import InputError
 from shoal.features.base import Needs
 from shoal.features.network_input import (
     NetworkInput,
+    as_input_error,
     check_options,
-    first_line,
     numbers_option,
     pooled,
     share_option,
@@ -44,11 +44,11 @@ class TorchNetwork:
 
     whiten: ClassVar[float] = 0.0  # No whitening: the network's distances are used as they are
 
-    spec: str  # What it is called, with its options
+    spec: str  # Its name, with its options
     digest: str  # Hash of all its weights
-    given: NetworkInput  # The size of images, and how pixels become numbers
+    given: NetworkInput  # Size and normalisation of images
     device: str  # ``cpu`` or ``cuda``
-    n_features: int  # Length of one feature row
+    n_features: int
     precision: str = "float32"  # ``float16`` or ``float32``
 
     @property
@@ -82,12 +82,8 @@ class TorchNetwork:
         network = self._module()
         if network.words is None:
             raise InputError(f"{self.spec} knows no words: open_clip has networks that do")
-        try:
-            with torch.inference_mode():
-                found = network.words(texts).float().cpu().numpy()
-        except Exception as error:  # the library and its helpers raise kinds of their own
-            raise InputError(f"{self.spec} cannot read the words: {first_line(error)}") from None
-        return unit_rows(found)
+        with as_input_error(f"{self.spec} cannot read the words"), torch.inference_mode():
+            return unit_rows(network.words(texts).float().cpu().numpy())
 
     @property
     def batch(self) -> int:
@@ -141,16 +137,12 @@ def open_torch(spec: Spec) -> tuple[TorchNetwork, str]:
     given = _with_options(spec, network.given)
     trial = TorchNetwork(str(spec), digest, given, device, 1)
     image = np.random.default_rng(0).integers(0, 256, (1, *given.shape), np.uint8)
-    try:
+    with as_input_error(f"{spec} cannot be run on an image"):
         row = trial.raw(image)
         if device == "cuda":
             half = replace(trial, precision="float16")
             if (unit_rows(half.raw(image)) * unit_rows(row)).sum() >= _LEAST_COSINE:
                 trial = half
-    except InputError:
-        raise
-    except Exception as error:  # torch raises kinds of its own
-        raise InputError(f"{spec} cannot be run on an image: {first_line(error)}") from None
     if row.shape[1] > _WIDEST:
         raise InputError(
             f"{spec} gives {row.shape[1]:,} numbers an image: up to {_WIDEST:,} will do"

@@ -42,14 +42,12 @@ _HEAD = 64
 class State:
     """Weights and Adam's moments after some steps, and how training went."""
 
-    # By name; the moments are zero at first
     weights: Weights
-    first: Weights
+    first: Weights  # Moments, zero at first
     second: Weights
-    step: int = 0  # Steps that were taken
-    # Least held-out loss, and looks since
-    best: float = float("inf")
-    waited: int = 0
+    step: int = 0  # Number of steps so far
+    best: float = float("inf")  # Least held-out loss …
+    waited: int = 0  # … and checks since
 
     @classmethod
     def new(cls, method: str, channels: int, seed: int) -> State:
