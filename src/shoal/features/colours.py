@@ -24,11 +24,6 @@ class Colours:
     distributions (and equals it if their covariances have the same axes). Grey images have mean and
     standard deviation; images with other numbers of channels have the mean and root of all.
 
-    `shape`: tuple of int, ``(H, W, C)`` of one image in pixels: grey, RGB, or any number of
-    channels.
-
-    References
-    ----------
     Stricker, Orengo: Similarity of color images. SPIE 1995 (moments of colours); Dowson, Landau:
     The Fréchet distance between multivariate normal distributions. J. Multivariate Anal. 1982.
     """
@@ -37,7 +32,7 @@ class Colours:
     whiten: ClassVar[float] = 0.0  # No whitening: distances are those of colours
     needs: ClassVar[Needs] = Needs()
 
-    shape: tuple[int, int, int]
+    shape: tuple[int, int, int]  # (H, W, C) of one image, with any number of channels
 
     def __post_init__(self) -> None:
         check_shape(self.shape)

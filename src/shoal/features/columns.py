@@ -68,8 +68,6 @@ class Columns:
 
     `donors`: (n, columns), float64, full rows to fill others from.
 
-    References
-    ----------
     Gower: A general coefficient of similarity and some of its properties. Biometrics 27, 1971.
     Huang: Extensions to the k-means algorithm for clustering large data sets with categorical
     values. Data Mining and Knowledge Discovery 2, 1998. Hennig, Liao: How to find an appropriate
@@ -99,7 +97,6 @@ class Columns:
 
     @property
     def needs(self) -> Needs:
-        """Memory for comparing rows with donors."""
         return Needs(scratch=8 * FILLED_AT_ONCE * (len(self.donors) + 4 * self.wide))
 
     @property

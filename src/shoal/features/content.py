@@ -22,18 +22,12 @@ _LEVELS = 64
 
 
 def is_drawing(image: NDArray[np.uint8]) -> bool | None:
-    """Tell a drawing: hard marks of few grey levels, sparse on an even ground.
+    """Return whether an image is a drawing: hard, sparse marks on an even background.
 
-    At least half of the pixels are of nearly one level, and where there are changes at all, most
-    are hard edges. In a photo shades change softly, also in that of a thing before an empty
-    background.
+    At least half of the pixels have nearly one level, and most changes are hard edges. In a photo
+    shades change softly, even in front of an empty background. None for a blank image.
 
-    `image`: uint8 (H, W, C), C of 1 or 3; of some 128 pixels along the longer side.
-
-    Returns
-    -------
-    bool or None
-        None for a blank image.
+    `image`: (H, W, 1 or 3), of some 128 pixels along the longer side.
     """
     light = image[..., 0].astype(np.float32) if image.shape[2] == 1 else image @ _LUMINANCE
     contrast = float(light.max() - light.min())

@@ -29,8 +29,6 @@ def fill_from(
     `widths`: (columns,), number of features of each column.
     `otherwise`: (columns,), values for cells that no donor knows.
 
-    References
-    ----------
     Chen, Shao: Nearest neighbor imputation for survey data. Journal of Official Statistics 16,
     2000.
     """

@@ -48,18 +48,10 @@ def fill_light(  # type: ignore[no-untyped-def]
 ):
     """Fill `lights` by luminance, and the end of `out` by the colours of RGB images.
 
-    Parameters
-    ----------
-    words : (n, H, quads × channels) uint32
-        Rows of pixels, four at a time.
-    shrink, width
-        Side of the blocks of pixels that are averaged, and how many there are across.
-    down, across : (4, 2) int64
-        First pixel of each block of colour, and the one after its last.
-    lights : (groups, rows + 2, columns, 16)
-        A border of a pixel is left before the first ones; `flat_lights`: the same, flat.
-    row, quads, grey, line, sums, total
-        Scratch; `row` and `line` are flat views of `quads` and `grey`.
+    `words` (n, H, quads × channels) are rows of pixels, four at a time, `width` blocks of `shrink`
+    pixels across; `down` and `across` (4, 2) bound the blocks of colour. `lights` (groups,
+    rows + 2, columns, 16) begin with a border of a pixel; `flat_lights` are the same, flat. The
+    others are scratch, `row` and `line` as flat views of `quads` and `grey`.
     """
     for first in range(0, len(words), LANES):
         count = min(LANES, len(words) - first)
@@ -153,14 +145,8 @@ def encode_edges(  # type: ignore[no-untyped-def]
 ):
     """Fill ``out[:, :cells]`` from images (groups, rows + 2, columns × 16), which are changed.
 
-    Parameters
-    ----------
-    smooth
-        What each neighbour counts in the smoothing.
-    rows, row_shares, columns, column_shares
-        The two cells of each row and column of pixels, and their shares; see `tents`.
-    spare, strip, cells, parts
-        Scratch.
+    `smooth` is the weight of each neighbour in the smoothing; rows and columns of pixels have two
+    cells and their shares, see `tents`; `spare`, `strip`, `cells`, `parts` are scratch.
     """
     height, width = lights.shape[1] - 2, len(columns)
     for group in range(len(lights)):

@@ -43,18 +43,10 @@ class Gradients:
     Where the channels are neither grey nor RGB, each has histograms of its own, divided by its
     own total, and block means: what one channel alone shows counts as much as what another does.
 
-    Parameters
-    ----------
-    shape : tuple of int
-        ``(H, W, C)`` of one image in pixels: grey, RGB, or any number of channels. Images of 64
-        pixels and more are first averaged in equal square blocks until the shorter side has 32
-        to 63.
-    cell : int, default 4
-        Wanted side of a cell in pixels. It becomes smaller or larger where that is needed for 4
-        to 8 cells along the shorter side: 8 × 8 images have cells of 2 pixels, 28 × 28 of 4.
+    Images of 64 pixels and more are first averaged in equal square blocks until the shorter side
+    has 32 to 63. Then cells have about `cell` pixels, with 4 to 8 cells along the shorter side:
+    8 × 8 images have cells of 2 pixels, 28 × 28 of 4.
 
-    References
-    ----------
     Dalal, Triggs: Histograms of oriented gradients for human detection. CVPR 2005;
     Arandjelović, Zisserman: Three things everyone should know to improve object retrieval
     (the square root). CVPR 2012.
@@ -65,7 +57,7 @@ class Gradients:
     whiten: ClassVar[float] = 0.25
     needs: ClassVar[Needs] = Needs()
 
-    shape: tuple[int, int, int]
+    shape: tuple[int, int, int]  # (H, W, C) of one image, with any number of channels
     cell: int = 4
     bins: int = BINS
 
@@ -212,13 +204,9 @@ def _words(images: NDArray[np.uint8]) -> NDArray[np.uint32]:
 
 @cache
 def tents(n: int, cells: int) -> tuple[NDArray, NDArray]:
-    """Share each of `n` pixels between its two nearest cells, in proportion to nearness.
+    """Return the two cells nearest to each of `n` pixels, and its shares in them, both (n, 2).
 
-    Returns
-    -------
-    int64 (n, 2), float32 (n, 2)
-        The two cells of each pixel and their shares; beyond the outer cells' middles all goes
-        to the outer cell.
+    Beyond the middles of the outer cells all of a pixel goes to the outer cell.
     """
     place = np.clip((np.arange(n) + 0.5) * cells / n - 0.5, 0, cells - 1)
     low = np.minimum(np.floor(place).astype(np.int64), max(cells - 2, 0))

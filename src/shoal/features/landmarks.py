@@ -34,7 +34,6 @@ def _landmarks(feed: Feed, k: int, kind: str) -> NDArray[np.float32]:
 
 
 def most_landmarks(d: int) -> int:
-    """Return the maximum number of landmarks of d numbers."""
     return max(2, min(LANDMARKS, _SAMPLE_BYTES // (4 * d)))
 
 

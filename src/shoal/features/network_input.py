@@ -42,7 +42,6 @@ class NetworkInput:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """``(H, W, C)`` of one image."""
         return (*self.size, self.channels)
 
     def numbers(self, images: NDArray[np.uint8]) -> NDArray:
@@ -77,62 +76,64 @@ def pooled(found: NDArray, layout: str, pool: str = "mean") -> NDArray[np.float3
     return rows
 
 
-def check_options(spec: Spec, known: tuple[str, ...]) -> None:
-    for name in spec.options:
-        if name not in known:
-            raise SettingError(
-                f"features {str(spec)!r}: {name} is not an option of {spec.kind}: there are "
-                f"{', '.join(known)}"
-            )
+@dataclass(frozen=True)
+class Options:
+    """The options of a network, such as ``?size=224&kept=0.9``; each is checked when it is read."""
 
+    spec: Spec
 
-def size_option(spec: Spec) -> tuple[int, int] | None:
-    """Return the option ``size=224`` or ``size=224x160`` (height, width)."""
-    if "size" not in spec.options:
-        return None
-    words = spec.options["size"].replace("×", "x").split("x")
-    sides = [int(word) for word in words if word.isascii() and word.isdigit()]
-    if len(sides) != len(words) or len(sides) > 2 or not all(1 <= side <= 4096 for side in sides):
-        raise _wrong(spec, "size", "a number of pixels such as 224, or height x width")
-    return sides[0], sides[-1]
+    def check_names(self, known: tuple[str, ...]) -> None:
+        for name in self.spec.options:
+            if name not in known:
+                raise SettingError(
+                    f"features {str(self.spec)!r}: {name} is not an option of {self.spec.kind}: "
+                    f"there are {', '.join(known)}"
+                )
 
+    def size(self) -> tuple[int, int] | None:
+        """Return ``size=224`` or ``size=224x160`` (height, width)."""
+        if "size" not in self.spec.options:
+            return None
+        words = self.spec.options["size"].replace("×", "x").split("x")
+        sides = [int(word) for word in words if word.isascii() and word.isdigit()]
+        if len(sides) != len(words) or len(sides) > 2 or not all(1 <= s <= 4096 for s in sides):
+            raise self._wrong("size", "a number of pixels such as 224, or height x width")
+        return sides[0], sides[-1]
 
-def numbers_option(spec: Spec, name: str, channels: int) -> tuple[float, ...] | None:
-    """Return an option of one number a channel, such as ``mean=0.5,0.5,0.5``, or one for all."""
-    if name not in spec.options:
-        return None
-    try:
-        found = tuple(float(word) for word in spec.options[name].split(","))
-    except ValueError:
-        found = ()
-    good = len(found) in (1, channels) and all(np.isfinite(found))
-    if not good or (name == "std" and min(found) <= 0):
-        above = " above 0" if name == "std" else ""
-        raise _wrong(spec, name, f"1 or {channels} numbers{above} for pixels between 0 and 1")
-    return found * channels if len(found) == 1 else found
+    def numbers(self, name: str, channels: int) -> tuple[float, ...] | None:
+        """Return one number a channel, such as ``mean=0.5,0.5,0.5``, or one for all."""
+        if name not in self.spec.options:
+            return None
+        try:
+            found = tuple(float(word) for word in self.spec.options[name].split(","))
+        except ValueError:
+            found = ()
+        good = len(found) in (1, channels) and all(np.isfinite(found))
+        if not good or (name == "std" and min(found) <= 0):
+            above = " above 0" if name == "std" else ""
+            raise self._wrong(name, f"1 or {channels} numbers{above} for pixels between 0 and 1")
+        return found * channels if len(found) == 1 else found
 
+    def share(self, otherwise: float) -> float:
+        """Return ``kept``, the share of the largest cut."""
+        try:
+            share = float(self.spec.options.get("kept", otherwise))
+        except ValueError:
+            share = 0.0
+        if not 0 < share <= 1:
+            raise self._wrong("kept", "a share above 0 to 1, such as 0.875")
+        return share
 
-def share_option(spec: Spec, otherwise: float) -> float:
-    """Return the option ``kept``, the share of the largest cut."""
-    try:
-        share = float(spec.options.get("kept", otherwise))
-    except ValueError:
-        share = 0.0
-    if not 0 < share <= 1:
-        raise _wrong(spec, "kept", "a share above 0 to 1, such as 0.875")
-    return share
+    def word(self, name: str, choices: tuple[str, ...], otherwise: str) -> Any:
+        word = self.spec.options.get(name, otherwise)
+        if word not in choices:
+            raise self._wrong(name, f"one of {', '.join(choices)}")
+        return word
 
-
-def word_option(spec: Spec, name: str, choices: tuple[str, ...], otherwise: str) -> str:
-    """Return an option that is one of some words."""
-    word = spec.options.get(name, otherwise)
-    if word not in choices:
-        raise _wrong(spec, name, f"one of {', '.join(choices)}")
-    return word
-
-
-def _wrong(spec: Spec, name: str, rule: str) -> SettingError:
-    return SettingError(f"features {str(spec)!r}: {name}={spec.options[name]}: give {rule}")
+    def _wrong(self, name: str, rule: str) -> SettingError:
+        return SettingError(
+            f"features {str(self.spec)!r}: {name}={self.spec.options[name]}: give {rule}"
+        )
 
 
 @contextmanager

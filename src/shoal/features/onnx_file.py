@@ -13,31 +13,17 @@ from numpy.typing import NDArray
 from shoal.core.image_request import FITS, SAMPLINGS
 from shoal.core.spec import Spec
 from shoal.errors import InputError, SettingError
+from shoal.features import onnx_graph
 from shoal.features.base import Needs
 from shoal.features.network_input import (
     IMAGENET_MEAN,
     IMAGENET_STD,
     NetworkInput,
+    Options,
     as_input_error,
-    check_options,
-    numbers_option,
     pooled,
-    share_option,
-    size_option,
-    word_option,
 )
-from shoal.features.onnx_graph import (
-    GraphInput,
-    files_digest,
-    find_input,
-    find_output,
-    graph_files,
-    metadata_numbers,
-    read_graph,
-    runs_as_it_is,
-    scales_by_batch,
-    with_output,
-)
+from shoal.features.onnx_graph import GraphInput
 from shoal.features.sessions import BATCH, COMPONENTS, encode_blocks, open_session
 
 OPTIONS = (
@@ -123,24 +109,24 @@ def open_onnx(spec: Spec, name: str = "onnx") -> tuple[OnnxFile, str]:
     (share of the largest crop), `fit` and `sampling` (see `ImageRequest`). By default they are read
     from the file; mean and std default to ImageNet's.
     """
-    check_options(spec, OPTIONS)
-    path = Path(spec.what)
-    model = read_graph(path)
-    taken = find_input(path, model, spec.options.get("input"))
-    output = find_output(path, model, spec.options.get("output"))
-    given = _network_input(spec, model, taken)
-    _, *beside = graph_files(path, model)
+    options, path = Options(spec), Path(spec.what)
+    options.check_names(OPTIONS)
+    model = onnx_graph.read_graph(path)
+    taken = onnx_graph.find_input(path, model, spec.options.get("input"))
+    output = onnx_graph.find_output(path, model, spec.options.get("output"))
+    given = _network_input(options, model, taken)
+    _, *beside = onnx_graph.graph_files(path, model)
     trial = OnnxFile(
         str(path),
-        files_digest([path, *beside]),
+        onnx_graph.files_digest([path, *beside]),
         taken,
         output,
         given,
         1,
         tuple(map(str, beside)),
-        runs_as_it_is(model, output),
-        word_option(spec, "pool", ("mean", "cls"), "mean"),
-        scales_by_batch(model),
+        onnx_graph.runs_as_it_is(model, output),
+        options.word("pool", ("mean", "cls"), "mean"),
+        onnx_graph.scales_by_batch(model),
         name,
     )
     del model  # its numbers are read again, by the runtime
@@ -150,17 +136,18 @@ def open_onnx(spec: Spec, name: str = "onnx") -> tuple[OnnxFile, str]:
     return replace(trial, n_features=row.shape[1]), words
 
 
-def _network_input(spec: Spec, model: Any, taken: GraphInput) -> NetworkInput:
-    layout = word_option(spec, "layout", ("nchw", "nhwc"), _layout(spec, taken))
+def _network_input(options: Options, model: Any, taken: GraphInput) -> NetworkInput:
+    spec = options.spec
+    layout = options.word("layout", ("nchw", "nhwc"), _layout(spec, taken))
     own, *sides = taken.dims[1:] if layout == "nchw" else (taken.dims[3], *taken.dims[1:3])
     channels = own or 3  # exports often leave it open
     if channels not in (1, 3):
         raise InputError(f"{spec.what} takes {channels} channels: networks of 1 or 3 are run")
-    mean, std = _mean_and_std(spec, model, taken, channels)
-    fit: Any = word_option(spec, "fit", FITS, "crop")
-    sampling: Any = word_option(spec, "sampling", SAMPLINGS, "bicubic")
-    share = share_option(spec, 1.0)
-    return NetworkInput(_size(spec, sides), channels, mean, std, layout, share, sampling, fit)
+    mean, std = _mean_and_std(options, model, taken, channels)
+    fit = options.word("fit", FITS, "crop")
+    sampling = options.word("sampling", SAMPLINGS, "bicubic")
+    size, share = _size(options, sides), options.share(1.0)
+    return NetworkInput(size, channels, mean, std, layout, share, sampling, fit)
 
 
 def _layout(spec: Spec, taken: GraphInput) -> str:
@@ -173,9 +160,9 @@ def _layout(spec: Spec, taken: GraphInput) -> str:
     return "nchw" if first else "nhwc"
 
 
-def _size(spec: Spec, sides: list[int | None]) -> tuple[int, int]:
+def _size(options: Options, sides: list[int | None]) -> tuple[int, int]:
     """Return the size of images: the file's, or the requested one if the file takes any."""
-    wanted = size_option(spec)
+    spec, wanted = options.spec, options.size()
     wrong = wanted and any(own not in (None, side) for own, side in zip(sides, wanted, strict=True))
     if wrong:
         own = "×".join(str(side or "any") for side in sides)
@@ -192,9 +179,10 @@ def _size(spec: Spec, sides: list[int | None]) -> tuple[int, int]:
 
 
 def _mean_and_std(
-    spec: Spec, model: Any, taken: GraphInput, channels: int
+    options: Options, model: Any, taken: GraphInput, channels: int
 ) -> tuple[tuple[float, ...] | None, tuple[float, ...] | None]:
     """Return mean and std: requested, from the file, or ImageNet's; none for bytes."""
+    spec = options.spec
     if taken.dtype == "uint8":
         for name in ("mean", "std"):
             if name in spec.options:
@@ -202,19 +190,19 @@ def _mean_and_std(
         return None, None
     found = []
     for name, usual in (("mean", IMAGENET_MEAN), ("std", IMAGENET_STD)):
-        stored = metadata_numbers(model, name)
-        own = Spec(spec.kind, spec.what, {name: stored} if stored else {})
+        stored = onnx_graph.metadata_numbers(model, name)
+        own = Options(Spec(spec.kind, spec.what, {name: stored} if stored else {}))
         otherwise = usual if channels == 3 else (sum(usual) / 3,)
-        found.append(
-            numbers_option(spec, name, channels) or numbers_option(own, name, channels) or otherwise
-        )
+        found.append(options.numbers(name, channels) or own.numbers(name, channels) or otherwise)
     return found[0], found[1]
 
 
 @lru_cache(maxsize=2)
 def _session(path: str, beside: tuple[str, ...], digest: str, output: str | None) -> Any:
-    if files_digest(map(Path, (path, *beside))) != digest:
+    if onnx_graph.files_digest(map(Path, (path, *beside))) != digest:
         raise InputError(f"{path} has changed since it was opened: run the command again")
     if output is None:
         return open_session(path)
-    return open_session(with_output(read_graph(Path(path)), output), Path(path).parent)
+    return open_session(
+        onnx_graph.with_output(onnx_graph.read_graph(Path(path)), output), Path(path).parent
+    )

@@ -38,7 +38,6 @@ def read_graph(path: Path) -> Any:
 
 
 def graph_files(path: Path, model: Any) -> tuple[Path, ...]:
-    """Return an ONNX file and the files beside it with its weights."""
     beside = set()
     for tensor in model.graph.initializer:
         beside |= {entry.value for entry in tensor.external_data if entry.key == "location"}
@@ -186,5 +185,4 @@ def _read_by(node: Any) -> Iterator[str]:
 
 
 def metadata_numbers(model: Any, name: str) -> str | None:
-    """Return a metadata entry of the file, such as ``mean``."""
     return next((entry.value for entry in model.metadata_props if entry.key == name), None)

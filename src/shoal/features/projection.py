@@ -34,8 +34,6 @@ class Moments:
     Kept about the mean, not about zero, so that nothing cancels when the mean is far from zero.
     Merging in a fixed order gives identical bytes; in another order, equal up to rounding.
 
-    References
-    ----------
     Chan, Golub, LeVeque: Updating formulae and a pairwise algorithm for computing sample
     variances. COMPSTAT 1982.
     """
@@ -258,7 +256,6 @@ def _check_weights(weights: NDArray, n: int) -> None:
 
 
 def _moments_of_block(features: NDArray, weights: NDArray | None) -> Moments:
-    """Moments of rows that fit in memory as float64."""
     rows = features.astype(np.float64)
     if weights is None:
         mean = rows.mean(axis=0)

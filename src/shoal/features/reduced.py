@@ -125,7 +125,6 @@ class Reduced:
         return max(1, steps.BLOCK_BYTES // max(4 * max(self.widths), _ROW_BYTES * compared))
 
     def blocks(self, n: int) -> Iterator[slice]:
-        """Go through n rows in blocks that fit the memory."""
         length = self.block_rows
         return (slice(start, start + length) for start in range(0, n, length))
 

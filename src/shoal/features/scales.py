@@ -36,8 +36,6 @@ class Scale:
     variance 1. Scaling by the range, the quartiles or ranks was worse on synthetic tables with
     heavy tails: the range depends on outliers, quartiles keep the tails, ranks close gaps.
 
-    References
-    ----------
     Tukey: Exploratory Data Analysis. 1977. Raymaekers, Rousseeuw: Transforming variables to
     central normality. Machine Learning 113, 2024. Milligan, Cooper: A study of standardization
     of variables in cluster analysis. Journal of Classification 5, 1988.

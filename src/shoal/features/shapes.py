@@ -9,13 +9,11 @@ from shoal.errors import InputError
 
 
 def check_shape(shape: tuple[int, ...]) -> None:
-    """Refuse a shape that is not ``(H, W, C)`` with sides of at least 1."""
     if len(shape) != 3 or min(shape) < 1:
         raise InputError(f"images of shape {shape}: (H, W, C) is needed, each at least 1")
 
 
 def check_images(data: NDArray, shape: tuple[int, int, int]) -> None:
-    """Refuse images that are not uint8 ``(n, *shape)``."""
     if data.dtype != np.uint8 or data.shape[1:] != shape:
         raise InputError(
             f"images of type {data.dtype} and shape {data.shape[1:]}: uint8 {shape} is needed"

@@ -14,16 +14,7 @@ from numpy.typing import NDArray
 from shoal.core.spec import Spec, parse_spec
 from shoal.errors import InputError
 from shoal.features.base import Needs
-from shoal.features.network_input import (
-    NetworkInput,
-    as_input_error,
-    check_options,
-    numbers_option,
-    pooled,
-    share_option,
-    size_option,
-    word_option,
-)
+from shoal.features.network_input import NetworkInput, Options, as_input_error, pooled
 from shoal.features.sessions import COMPONENTS, encode_blocks, unit_rows
 from shoal.features.torch_libraries import Network, import_library, load_network
 
@@ -130,11 +121,12 @@ def open_torch(spec: Spec) -> tuple[TorchNetwork, str]:
     the network was trained), `device` (``cpu`` or ``cuda``; by default a GPU if there is one), and
     for open_clip `pretrained` (which of its weights).
     """
-    check_options(spec, (*OPTIONS, "pretrained") if spec.kind == "open_clip" else OPTIONS)
-    word_option(spec, "device", ("cpu", "cuda"), "cpu")
+    options = Options(spec)
+    options.check_names((*OPTIONS, "pretrained") if spec.kind == "open_clip" else OPTIONS)
+    options.word("device", ("cpu", "cuda"), "cpu")
     device = spec.options.get("device") or _best_device(spec)
     network, digest = _loaded(_named(str(spec)), device)
-    given = _with_options(spec, network.given)
+    given = _with_options(options, network.given)
     trial = TorchNetwork(str(spec), digest, given, device, 1)
     image = np.random.default_rng(0).integers(0, 256, (1, *given.shape), np.uint8)
     with as_input_error(f"{spec} cannot be run on an image"):
@@ -159,13 +151,13 @@ def _best_device(spec: Spec) -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def _with_options(spec: Spec, given: NetworkInput) -> NetworkInput:
+def _with_options(options: Options, given: NetworkInput) -> NetworkInput:
     return replace(
         given,
-        size=size_option(spec) or given.size,
-        mean=numbers_option(spec, "mean", given.channels) or given.mean,
-        std=numbers_option(spec, "std", given.channels) or given.std,
-        kept=share_option(spec, given.kept),
+        size=options.size() or given.size,
+        mean=options.numbers("mean", given.channels) or given.mean,
+        std=options.numbers("std", given.channels) or given.std,
+        kept=options.share(given.kept),
     )
 
 

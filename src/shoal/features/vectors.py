@@ -22,8 +22,6 @@ class Vectors:
     a sign, to one of them, by a fixed draw. Distances between rows stay as they are up to some
     3 % (a count sketch).
 
-    References
-    ----------
     Charikar, Chen, Farach-Colton: Finding frequent items in data streams. ICALP 2002;
     Weinberger et al.: Feature hashing for large scale multitask learning. ICML 2009.
     """

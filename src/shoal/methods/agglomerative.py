@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 
 from shoal.methods.base import Method, Parameter, Partition, WeightedRows
 from shoal.methods.dendrograms import cut, numbered
-from shoal.methods.distances import all_distances
 
 LINKAGES = ("ward", "average", "complete", "single")
 
@@ -30,7 +29,7 @@ def dendrogram(data: WeightedRows, linkage: str) -> tuple[NDArray[np.int64], NDA
         return found[:, :2].astype(np.int64), found[:, 2]
     from shoal.methods.kernels import chain_merges
 
-    weights, apart = data.weights, all_distances(data.vectors, np.float64)
+    weights, apart = data.weights, data.distances(np.float64)
     ward = linkage == "ward"
     if ward:
         apart *= apart

@@ -14,6 +14,7 @@ from shoal.core.checked import check_count
 from shoal.errors import SettingError
 from shoal.methods.rules import Rule
 
+_BLOCK = 1024  # rows whose distances to all are computed at a time
 MOST_CLUSTERS = 5_000
 """Clusters of a flat method, whose pairs (200 MB) are in memory for the tree above them."""
 
@@ -97,6 +98,16 @@ class WeightedRows:
     def exact(self) -> NDArray[np.float64]:
         """A copy of the vectors in float64."""
         return self.vectors.astype(np.float64)
+
+    def distances(self, dtype: type = np.float32) -> NDArray:
+        """Return the Euclidean distances of all pairs, exactly symmetric, 0 on the diagonal."""
+        from scipy.spatial.distance import cdist
+
+        rows = self.exact
+        found: NDArray = np.empty((len(rows), len(rows)), dtype)
+        for start in range(0, len(rows), _BLOCK):
+            found[start : start + _BLOCK] = cdist(rows[start : start + _BLOCK], rows)
+        return found
 
     @property
     def is_even(self) -> bool:
@@ -200,7 +211,6 @@ class Method:
 
 
 def _unknown(method: str, name: str, known: Sequence[str]) -> str:
-    """Say that a method has no such parameter."""
     if not known:
         return f"method {method} has no parameters; got {name}: leave it out"
     close = get_close_matches(name, known, n=1)

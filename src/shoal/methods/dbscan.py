@@ -25,8 +25,6 @@ def fit(
     Other rows go with the nearest of these within `eps`, or are noise. Neighbours are looked up
     block by block, so that a large `eps` takes no more memory; else it is scikit-learn's.
 
-    References
-    ----------
     Ester et al., "A density-based algorithm for discovering clusters", KDD 1996.
     """
     rows = data.exact

@@ -26,7 +26,6 @@ def numbered(
 
 
 def _root(parent: NDArray[np.int64], row: int) -> int:
-    """Find the representative of the cluster of a row."""
     while parent[row] != row:
         parent[row] = parent[parent[row]]
         row = int(parent[row])

@@ -6,7 +6,6 @@ import numpy as np
 
 from shoal.methods.base import Method, Partition, WeightedRows
 from shoal.methods.dendrograms import cut, numbered
-from shoal.methods.distances import all_distances
 
 
 def fit(data: WeightedRows, seed: int, k: int) -> Partition:
@@ -15,13 +14,11 @@ def fit(data: WeightedRows, seed: int, k: int) -> Partition:
     The row farthest from the others of its cluster, in the mean, opens a splinter group, to which
     rows go while they are nearer to it; the height is the diameter of what is split.
 
-    References
-    ----------
     Kaufman and Rousseeuw, "Finding groups in data", 1990, chapter 6.
     """
     from shoal.methods.kernels import diana_splits
 
-    order, places, heights = diana_splits(all_distances(data.vectors), data.weights)
+    order, places, heights = diana_splits(data.distances(), data.weights)
     pairs = np.stack([order[places - 1], order[places]], axis=1)
     merges, heights = numbered(pairs[::-1], heights[::-1])  # the last splits join first
     return Partition(cut(merges, k), merges=merges, heights=heights)

@@ -104,8 +104,6 @@ def mixture(
 ) -> Mixture:
     """Fit a mixture from each of several k-means, and return the likeliest.
 
-    References
-    ----------
     Dempster, Laird and Rubin, "Maximum likelihood from incomplete data via the EM algorithm",
     1977.
     """
@@ -117,35 +115,23 @@ def mixture(
     centred = rows - middle
 
     def fitted(start: int) -> Mixture:
+        """Alternate between the Gaussians and the shares of rows until the likelihood stays."""
         model = KMeans(k, n_init=1, random_state=(seed + start) % 2**32)
         shares = np.eye(k)[model.fit_predict(centred, sample_weight=weights)]
-        return _em(centred, weights, shares, covariance, iterations, tolerance, added)
+        before = -np.inf
+        for _ in range(iterations):
+            rule = _gaussians(centred, weights[:, None] * shares, covariance, added)
+            shares, each = shares_of(rule, centred)
+            likelihood = float(weights @ each)
+            if likelihood - before < tolerance * weights.sum():
+                break
+            before = likelihood
+        return Mixture(rule, likelihood, _free(k, rows.shape[1], covariance))
 
     best = max(map(fitted, range(starts)), key=lambda found: found.log_likelihood)
     rule = best.rule
     moved = Rule("gaussian", rule.centres + middle, whiten=rule.whiten, offsets=rule.offsets)
     return Mixture(moved, best.log_likelihood, best.free)
-
-
-def _em(
-    rows: NDArray[np.float64],
-    weights: NDArray[np.float64],
-    shares: NDArray[np.float64],
-    covariance: str,
-    iterations: int,
-    tolerance: float,
-    added: float,
-) -> Mixture:
-    """Alternate between the Gaussians and the rows' shares until the likelihood stays."""
-    total, before = weights.sum(), -np.inf
-    for _ in range(iterations):
-        rule = _gaussians(rows, weights[:, None] * shares, covariance, added)
-        shares, each = shares_of(rule, rows)
-        likelihood = float(weights @ each)
-        if likelihood - before < tolerance * total:
-            break
-        before = likelihood
-    return Mixture(rule, likelihood, _free(len(rule.centres), rows.shape[1], covariance))
 
 
 def _gaussians(
@@ -192,7 +178,6 @@ def gaussian_rule(
 
 
 def _free(k: int, d: int, covariance: str) -> int:
-    """Count the parameters that are learnt."""
     spread = {
         "full": k * d * (d + 1) // 2,
         "tied": d * (d + 1) // 2,

@@ -209,7 +209,6 @@ def _one_more(
 
 
 def _drawn(rows: WeightedRows, most: int, draw: np.random.Generator) -> NDArray[np.int64]:
-    """Draw some rows by their weights, rising."""
     if len(rows) <= most:
         return np.arange(len(rows))
     share = rows.weights / rows.weights.sum()

@@ -56,8 +56,6 @@ def add_gap(
 
     Twins are uniform in the box along the principal axes.
 
-    References
-    ----------
     Tibshirani, Walther and Hastie, "Estimating the number of clusters in a data set via the gap
     statistic", 2001.
     """
@@ -93,8 +91,6 @@ def add_strength(
     The least share, over the clusters of one half, of its pairs that the means of the other half
     keep together; the mean of both directions.
 
-    References
-    ----------
     Tibshirani and Walther, "Cluster validation by prediction strength", 2005.
     """
     order = draw.permutation(len(rows))

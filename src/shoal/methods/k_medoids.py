@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.methods.base import Method, Parameter, Partition, WeightedRows
-from shoal.methods.distances import all_distances
 from shoal.methods.lloyd import plus_plus
 from shoal.methods.rules import Rule
 
@@ -17,14 +16,12 @@ def fit(data: WeightedRows, seed: int, k: int, starts: int) -> Partition:
     Own code from the paper: the package of its authors is GPL, and scikit-learn-extra is no
     longer kept.
 
-    References
-    ----------
     Schubert and Rousseeuw, "Fast and eager k-medoids clustering: O(k) runtime improvement of the
     PAM, CLARA, and CLARANS algorithms", Information Systems 2021.
     """
     from shoal.methods.kernels import faster_pam
 
-    rows, weights, apart = data.exact, data.weights, all_distances(data.vectors)
+    rows, weights, apart = data.exact, data.weights, data.distances()
     seeds = plus_plus(rows, weights, k, seed, starts)
     tries = [faster_pam(apart, weights, _rows_of(rows, centres)) for centres in seeds]
     medoids = min(tries, key=lambda found: found[1])[0]

@@ -12,8 +12,6 @@ def fit(
 
     With `eps` the clusters are those that DBSCAN would find at that reach.
 
-    References
-    ----------
     Ankerst et al., "OPTICS: ordering points to identify the clustering structure", 1999.
     """
     from sklearn.cluster import OPTICS

@@ -15,8 +15,6 @@ def silhouettes(
 
     Rows count as often as they weigh.
 
-    References
-    ----------
     Rousseeuw, "Silhouettes: a graphical aid to the interpretation and validation of cluster
     analysis", 1987.
     """

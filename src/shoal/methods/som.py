@@ -21,8 +21,6 @@ def fit(
     It begins on the plane of the first two principal components, so no chance enters. Own code, a
     page: minisom (MIT) goes row by row, which depends on their order and takes no weights.
 
-    References
-    ----------
     Kohonen, "Essentials of the self-organizing map", Neural Networks 2013.
     """
     rows, weights = data.exact, data.weights

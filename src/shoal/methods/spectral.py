@@ -10,8 +10,6 @@ from shoal.methods.base import Method, Parameter, Partition, WeightedRows
 def fit(data: WeightedRows, seed: int, k: int, neighbours: int) -> Partition:
     """Cut the graph of `neighbours` nearest neighbours into `k` clusters (scikit-learn).
 
-    References
-    ----------
     Shi and Malik, "Normalized cuts and image segmentation", 2000.
     """
     from sklearn.cluster import SpectralClustering

@@ -18,8 +18,6 @@ def fit(data: WeightedRows, seed: int, k: int, starts: int, iterations: int) -> 
     only with its own generator. A row of length 0 has no direction, and goes with the first
     cluster.
 
-    References
-    ----------
     Dhillon and Modha, "Concept decompositions for large sparse text data", 2001.
     """
     rows, weights = unit(data.exact), data.weights

@@ -15,8 +15,6 @@ _BALL = 1 / 3  # of the way to the nearest other centre (Braverman et al.)
 def fit(data: WeightedRows, seed: int, k: int, sketch: int, starts: int) -> Partition:
     """Cut rows into `k` clusters in one pass, of which `sketch` × K × ln m means are kept.
 
-    References
-    ----------
     Shindler, Wong and Meyerson, "Fast and accurate k-means for large datasets", NIPS 2011.
     Braverman et al., "Streaming k-means on well-clusterable data", SODA 2011.
     """

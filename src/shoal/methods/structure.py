@@ -156,7 +156,6 @@ def _tree_of_merges(merges: NDArray[np.int64], rows: WeightedRows, graph: Graph)
 
 
 def _a_row(merges: NDArray[np.int64], node: int, m: int) -> int:
-    """Return a row under a node."""
     while node >= m:
         node = int(merges[node - m, 0])
     return node

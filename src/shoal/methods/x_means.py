@@ -18,8 +18,6 @@ def fit(
     With `k`, the halvings with the largest gain come first, until there are `k` clusters.
     k-means over all rows from the centres found ends it.
 
-    References
-    ----------
     Pelleg and Moore, "X-means: Extending k-means with efficient estimation of the number of
     clusters", 2000; BIC as in Ishioka 2000, of two spherical Gaussians of one variance.
     """

@@ -103,7 +103,6 @@ def _fewest_unnoticeable(histogram: Histogram, method: str, seed: int) -> int:
 
 
 def _error_of(cells: Cells, method: str, seed: int, k: int) -> float:
-    """Return the weighted sum of squared distances of all colours to a palette of k."""
     points, weights = cells.points, cells.weights
     if len(points) <= k:
         return cells.spread

@@ -54,7 +54,6 @@ class Histogram:
 
 
 def count_colours(pixels: NDArray[np.uint8]) -> Histogram:
-    """Count the colours of an image (H, W, 4)."""
     keys = np.sort(packed(pixels).ravel())
     total = len(keys)
     keys, first = _firsts(keys)

@@ -18,7 +18,6 @@ _COMPRESSION = 6  # zlib: 9 takes four times as long for 3 % less
 
 
 def bands(pixels: NDArray[np.uint8]) -> Iterator[slice]:
-    """Split the rows of an image."""
     rows = max(1, _BAND_PIXELS // pixels.shape[1])
     for top in range(0, len(pixels), rows):
         yield slice(top, min(top + rows, len(pixels)))

@@ -127,7 +127,6 @@ def _count(images: Images, row: int) -> Histogram | SourceError:
 
 
 def _number_of_colours(colors: int | str) -> int | None:
-    """Return the requested number of colours, None for ``auto``."""
     if str(colors) == "auto":
         return None
     try:

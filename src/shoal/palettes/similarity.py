@@ -57,7 +57,6 @@ def measure(palette: Colours, histogram: Histogram, space: Space) -> Measured:
 
 
 def most_frequent_first(palette: Colours, measured: Measured) -> tuple[Colours, Measured]:
-    """Sort the colours of a palette by their pixels."""
     order = np.argsort(-measured.pixels(len(palette)), kind="stable")
     return palette[order], replace(measured, index=np.argsort(order)[measured.index])
 
@@ -118,7 +117,6 @@ def _window_values(
 
 
 def _window_means(image: NDArray[np.float32], side: int) -> NDArray[np.float32]:
-    """Return the mean of each window of side×side."""
     height, width = image.shape
     across = image[:, : width - side + 1].copy()
     for at in range(1, side):

@@ -19,7 +19,6 @@ _CHECK = 8  # side of the squares that show through colours
 
 
 def check_swatches(path: Path) -> None:
-    """Raise for a file with an unknown ending."""
     if path.suffix.lower() not in ENDINGS:
         raise InputError(f"--swatches {path}: give a name that ends in {', '.join(ENDINGS)}")
 

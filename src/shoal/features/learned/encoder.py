@@ -32,8 +32,6 @@ class Learned:
     An *autoencoder* is trained to draw an image again from 64 numbers; a *contrastive* network to
     know two altered views of an image from views of others. Training needs torch, running does not.
 
-    References
-    ----------
     Hinton, Salakhutdinov: Reducing the dimensionality of data with neural networks. Science 2006.
     Chen, Kornblith, Norouzi, Hinton: A simple framework for contrastive learning of visual
     representations. ICML 2020.

@@ -22,7 +22,6 @@ Weights = dict[str, NDArray[np.float32]]
 
 
 def shapes(channels: int, n_features: int) -> dict[str, tuple[int, ...]]:
-    """Return the shape of each weight of the encoding part, in order."""
     found: dict[str, tuple[int, ...]] = {}
     inside = channels
     for number, (out, _) in enumerate(CONVOLUTIONS):

@@ -51,7 +51,6 @@ class State:
 
     @classmethod
     def new(cls, method: str, channels: int, seed: int) -> State:
-        """Draw the first weights."""
         of = _all_shapes(method, channels)
         weights = initial(of, np.random.default_rng([seed, 0]))
         zeros = {name: np.zeros(shape, np.float32) for name, shape in of.items()}
