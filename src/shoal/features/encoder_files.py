@@ -51,6 +51,7 @@ def find_encoder(name: str) -> EncoderFile:
 
 
 def encoders() -> tuple[EncoderFile, ...]:
+    """List the named encoders, and whether they are on this machine."""
     return tuple(map(find_encoder, KNOWN_ENCODERS))
 
 

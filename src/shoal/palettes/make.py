@@ -61,7 +61,7 @@ def make_palette(
     seed, memory, progress
         As for `shoal.fit`.
     **source_settings
-        As for `shoal.fit`.
+        How the source is read, as for `shoal.fit`.
 
     Returns
     -------

@@ -62,6 +62,7 @@ class Palette(Tabular):
 
     @property
     def skipped(self) -> tuple[tuple[str, str], ...]:
+        """Images that could not be read, with the reason."""
         return tuple(self.images.skipped)
 
     @property
