@@ -39,7 +39,7 @@ def fit(path, rows=ROWS, **settings):
 
 
 def project_of(run):
-    return Result(run._folder).run.stage("project")
+    return Result(run._folder).folder.stage("project")
 
 
 def test_few_projected_rows_are_kept_and_the_clusters_are_those_of_two_passes(
@@ -82,8 +82,8 @@ def test_places_follow_from_codes_and_are_those_of_runs_that_store_them(tmp_path
     folder = result.folder.stage("assign")
     assert not folder.parts("rows")
     assert sum(len(read_npy(path)) for path in folder.parts("searched"))
-    columns = {name: result.column(name) for name in names}
-    one_by_one = place_search.PlaceSearch(result.run, 1, coded=True)
+    columns = {name: result.read_column(name) for name in names}
+    one_by_one = place_search.PlaceSearch(result.folder, 1, coded=True)
     for number in range(result.n_shards):
         found = result.read_shard(number, *ASSIGNMENT)
         for column, expected in zip(found, one_by_one(number), strict=True):
@@ -94,7 +94,7 @@ def test_places_follow_from_codes_and_are_those_of_runs_that_store_them(tmp_path
         path.unlink()
     older = Result(run._folder)
     for name, column in columns.items():
-        assert np.array_equal(older.column(name), column, equal_nan=column.dtype.kind == "f")
+        assert np.array_equal(older.read_column(name), column, equal_nan=column.dtype.kind == "f")
 
 
 @pytest.mark.parametrize("name", ["project", "summarise", "assign"])
