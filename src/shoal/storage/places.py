@@ -152,26 +152,23 @@ class UrlPath:
         return dict(self.known or self._again(lambda: self._fs.info(self.url)))
 
     @as_place_errors
-    def _listed(self) -> list[UrlPath]:
+    def iterdir(self) -> Iterator[UrlPath]:
         try:
             entries = self._again(lambda: self._fs.ls(self.url, detail=True))
         except FileNotFoundError as error:
             if is_missing(error):
-                return []
+                return iter(())
             raise
         names = {PurePosixPath(entry["name"].rstrip("/")).name: entry for entry in entries}
         own = self.name if len(entries) == 1 and entries[0]["type"] == "file" else None
-        return [
-            UrlPath(f"{self.url}/{name}", entry) for name, entry in names.items() if name != own
-        ]
-
-    def iterdir(self) -> Iterator[UrlPath]:
-        yield from self._listed()
+        return iter(
+            [UrlPath(f"{self.url}/{name}", entry) for name, entry in names.items() if name != own]
+        )
 
     def glob(self, pattern: str) -> Iterator[UrlPath]:
         """List the entries whose names match a pattern; ``*/x`` goes one folder deeper."""
         first, _, rest = pattern.partition("/")
-        for path in self._listed():
+        for path in self.iterdir():
             if fnmatchcase(path.name, first):
                 yield from path.glob(rest) if rest else (path,)
 
@@ -189,16 +186,16 @@ class UrlPath:
     @as_place_errors
     def walk(self) -> Iterator[UrlPath]:
         if self.is_web:
-            yield from self._walk_web()
-            return
+            return self._walk_web()
         found = self._again(lambda: self._fs.find(self.url, detail=True))
         begin = len(self._fs._strip_protocol(self.url).rstrip("/")) + 1
-        for name, known in sorted(found.items()):
-            yield UrlPath(f"{self.url}/{name[begin:]}", known)
+        return iter(
+            [UrlPath(f"{self.url}/{name[begin:]}", known) for name, known in sorted(found.items())]
+        )
 
     def _walk_web(self) -> Iterator[UrlPath]:
         """List the links on a server's index page, which has no sizes."""
-        entries = [path for path in self._listed() if not path.name.startswith(("?", "."))]
+        entries = [path for path in self.iterdir() if not path.name.startswith(("?", "."))]
         if not entries:
             raise PlaceError(
                 f"{self} cannot be listed, because its server has no index page there: give a text "
@@ -223,12 +220,9 @@ class UrlPath:
         file = io.BufferedReader(RangeFile(self, self.stat().st_size), _BUFFER)
         return file if mode == "rb" else io.TextIOWrapper(file, encoding, errors, newline)
 
+    @as_place_errors
     def read_bytes(self, start: int | None = None, stop: int | None = None) -> bytes:
         """Read it, or a range of it, with retries."""
-        return self._read(start, stop)
-
-    @as_place_errors
-    def _read(self, start: int | None, stop: int | None) -> bytes:
         if self.is_web and start is not None and stop is not None:
             return self._again(lambda: read_range(self._fs, self.url, start, stop))
         return self._again(lambda: bytes(self._fs.cat_file(self.url, start=start, end=stop)))
