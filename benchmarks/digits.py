@@ -9,7 +9,7 @@ import numpy as np
 from benchmarks import quality
 from benchmarks.base import Benchmark, Inputs, Measurement, Must, Row, at_least, values
 from benchmarks.fits import fit_process, warm
-from shoal.tiles import digits as handwritten
+from shoal.synthetic import digits as handwritten
 
 SEEDS = 10
 

@@ -22,7 +22,7 @@ from benchmarks.explore_page import clicks, drags, first_paint
 from benchmarks.explore_server import Server
 from benchmarks.fits import fit_command
 from benchmarks.measure import measure
-from shoal.tiles import TileSet
+from shoal.synthetic import TileSet
 
 FULL = 48_000_000
 _PAINTS = 7

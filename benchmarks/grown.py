@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from benchmarks.base import Benchmark, Inputs, Measurement, Must, Row, at_least, of_case, values
 from benchmarks.fits import fit_command
 from benchmarks.measure import measure
-from shoal.tiles import SHAPE, TileSet
+from shoal.synthetic import SHAPE, TileSet
 
 _OLD, _MORE, _SPARE = 200_000, 20_000, 40_000
 _ABSENT = (5, 10, 15, 20, 25)  # sources of 3.7 to 0.8 %

@@ -107,7 +107,7 @@ def imagenette(path: Path) -> tuple[list[Image.Image], NDArray[np.int64]]:
 
 
 def _digits(inputs: Inputs) -> Vectors:
-    from shoal.tiles import digits
+    from shoal.synthetic import digits
 
     images, truth = digits()
     return gradients(images), truth
@@ -159,7 +159,7 @@ def _garments(inputs: Inputs) -> Vectors:
 
 def _tiles(n: int, sources: int) -> Callable[[Inputs], Vectors]:
     def draw(inputs: Inputs) -> Vectors:
-        from shoal.tiles import TileSet
+        from shoal.synthetic import TileSet
 
         tiles = TileSet(sources)
         return gradients(tiles.images(0, n)), tiles.truth(0, n)[0].astype(np.int64)

@@ -30,7 +30,7 @@ def data_sets(mnist: Path | None = None) -> dict[str, Data]:
     """Make the sets: rows, truth, K; with 10,000 digits of MNIST where it is given."""
     from sklearn.datasets import load_digits, make_blobs, make_circles, make_moons
 
-    from shoal.tiles import DrawingSet
+    from shoal.synthetic import DrawingSet
 
     digits, drawn = load_digits(), DrawingSet().images(0, _DRAWN)[:, ::5, ::5]
     blobs = make_blobs(1500, centers=5, random_state=3)

@@ -64,7 +64,7 @@ def _svd(scratch: Path) -> Iterator[Measurement]:
 
 def drawings(path: Path, n: int) -> Path:
     """Write drawings as one array, uint8 (n, 200, 200)."""
-    from shoal.tiles import DrawingSet
+    from shoal.synthetic import DrawingSet
 
     stored = np.lib.format.open_memmap(path, "w+", np.uint8, (n, 200, 200))
     for at in range(0, n, 1000):

@@ -29,7 +29,7 @@ from benchmarks.measure import measure
 from benchmarks.tiles_musts import CONSTANTS, K, musts
 from shoal.progress import RichProgress
 from shoal.rows.direct_io import read_direct
-from shoal.tiles import SHAPE, TileSet, make_tiles
+from shoal.synthetic import SHAPE, TileSet, make_tiles
 
 KILLS = 20
 KILLED_ROWS = 1_000_000
@@ -219,7 +219,7 @@ def _stages(run: Path) -> dict[str, float]:
 def _rare(place: Place, truth: NDArray) -> Iterator[Measurement]:
     """Return for each rare source the cluster of the finest layer that holds it best."""
     from shoal import api
-    from shoal.tiles.styles import rare_sources
+    from shoal.synthetic.styles import rare_sources
 
     opened = api.open(place.run)
     table = quality.tally(truth, opened.labels(layer=len(opened.layers) - 1))

@@ -22,7 +22,7 @@ _PHOTOS_LESS = ((0, 1), (4, 7))
 
 def run(inputs: Inputs) -> Iterator[Measurement]:
     """Leave kinds out of the fit, then predict them and held-out rows of the others."""
-    from shoal.tiles import digits
+    from shoal.synthetic import digits
 
     images, truth = digits()
     for seed, left in enumerate(_DIGITS):

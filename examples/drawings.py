@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 import shoal
-from shoal.tiles import DrawingSet, make_tiles
+from shoal.synthetic import DrawingSet, make_tiles
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import shoal
-from shoal.tiles import TileSet, make_tiles
+from shoal.synthetic import TileSet, make_tiles
 
 STREAMING = {
     "mini-batch-kmeans": {"passes": 1},

@@ -17,7 +17,7 @@ from benchmarks.table import draw
 from sklearn.metrics import adjusted_mutual_info_score
 from tests.conftest import flush
 
-from shoal.tiles import TileSet, make_tiles
+from shoal.synthetic import TileSet, make_tiles
 
 CONTEXT = Context("abc", "2026-01-02T03:04:05Z", {"cores": 2, "cpu": "x", "memory_gib": 8}, {})
 LATER = replace(CONTEXT, date="2026-01-03T00:00:00Z")

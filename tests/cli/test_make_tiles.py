@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pytest
 
-from shoal.tiles import TileSet
+from shoal.synthetic import TileSet
 
 
 def test_tiles_are_made_fitted_and_measured(shoal, told, tmp_path):

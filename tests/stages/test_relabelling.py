@@ -6,7 +6,7 @@ from shoal.core import relabelling
 from shoal.errors import SettingError
 from shoal.progress import Silent
 from shoal.settings import fit_settings
-from shoal.tiles import digits
+from shoal.synthetic import digits
 
 
 class Notes(Silent):

@@ -30,7 +30,7 @@ def demo(
 
     The explorer runs until Ctrl-C; with --no-open the command exits when the fits are done.
     """
-    from shoal.tiles import digits as handwritten
+    from shoal.synthetic import digits as handwritten
 
     folder = to or Path(tempfile.mkdtemp(prefix="shoal-demo-"))
     folder.mkdir(parents=True, exist_ok=True)

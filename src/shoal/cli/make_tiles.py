@@ -11,7 +11,7 @@ from shoal.cli.output import print_json, print_next, progress_bars, say
 from shoal.core.plural import plural
 
 if TYPE_CHECKING:
-    from shoal.tiles import MadeSet
+    from shoal.synthetic import ImageSet
 
 _CountOption = Annotated[int, option("--n N", "Number of images.", ...)]
 _OutOption = Annotated[Path, option("--out -o DIR", "Output folder.", ...)]
@@ -39,7 +39,7 @@ def make_tiles(
     Handwritten digits of 16×16 pixels from many simulated sources, each with its own colours,
     stroke and paper. An interrupted command resumes when it is run again; a larger --n adds images.
     """
-    from shoal.tiles import TileSet
+    from shoal.synthetic import TileSet
 
     _make(TileSet(sources, seed), n, out, shard, workers, quiet, json)
 
@@ -58,13 +58,13 @@ def make_drawings(
     Each drawing is slightly rotated, scaled and shifted, with some dots missing, moved or added. An
     interrupted command resumes when it is run again; a larger --n adds images.
     """
-    from shoal.tiles import DrawingSet
+    from shoal.synthetic import DrawingSet
 
     _make(DrawingSet(seed), n, out, shard, workers, quiet, json)
 
 
 def _make(
-    made_set: MadeSet,
+    images: ImageSet,
     n: int,
     out: Path,
     shard: int | None,
@@ -74,18 +74,18 @@ def _make(
 ) -> None:
     import time
 
-    from shoal.tiles import make_tiles as make
+    from shoal.synthetic import make_tiles as make
 
-    began, noun = time.monotonic(), made_set.noun
+    began, noun = time.monotonic(), images.noun
     with progress_bars(quiet) as bars:
-        made = make(out, n, made_set, shard=shard, workers=workers, progress=bars)
+        made = make(out, n, images, shard=shard, workers=workers, progress=bars)
     seconds = time.monotonic() - began
     if json:
         print_json(
             {
                 "folder": out,
                 noun: n,
-                **asdict(made_set),
+                **asdict(images),
                 "files": made.files,
                 "kept": made.kept,
                 "bytes": made.made_bytes,
@@ -104,7 +104,7 @@ def _make(
     run = f"{out.name or noun}.shoal"
     print_next(
         {
-            ("fit", out, "-o", run): f"find the {made_set.truths[0]}s",
+            ("fit", out, "-o", run): f"find the {images.truths[0]}s",
             ("eval", run): "measure the result against the known classes",
         }
     )

@@ -9,16 +9,16 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from shoal.core.checked import checked_whole
 from shoal.errors import SettingError
-from shoal.tiles import kernel
-from shoal.tiles.digits import large_digits
-from shoal.tiles.styles import mixed, share_bounds, shares, style_table
+from shoal.synthetic import kernel
+from shoal.synthetic.digits import large_digits
+from shoal.synthetic.styles import mixed, share_bounds, shares, style_table
 
 SHAPE = (kernel.TILE, kernel.TILE, 3)
 """Height, width and channels of a tile."""
 
 MOST_SOURCES = 1_000
-_MOST_SEED = 2**32 - 1
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class TileSet:
 
     Raises
     ------
-    SettingError
+    InputError
         For numbers outside their range.
 
     Examples
@@ -67,10 +67,7 @@ class TileSet:
     def __post_init__(self) -> None:
         if not 2 <= self.sources <= MOST_SOURCES:
             raise SettingError(f"sources must be from 2 to {MOST_SOURCES:,}; got {self.sources:,}")
-        if not 0 <= self.seed <= _MOST_SEED:
-            raise SettingError(
-                f"seed must be a whole number from 0 to {_MOST_SEED:,}; got {self.seed}"
-            )
+        checked_whole("seed", self.seed, 0, 2**32 - 1)
 
     @property
     def shares(self) -> NDArray[np.float64]:
@@ -94,7 +91,6 @@ class TileSet:
         return sources, large_digits()[1][chosen]
 
     def _drawn(self, start: int, stop: int) -> tuple[NDArray[np.uint16], NDArray[np.uint16]]:
-        """Return source, and number of the handwritten digit, of some rows."""
         sources, chosen = np.empty((2, stop - start), np.uint16)
         bounds, digits = _bounds(self.sources), len(large_digits()[0])
         kernel.draw_truth(self._base, start, bounds, digits, sources, chosen)
@@ -102,20 +98,10 @@ class TileSet:
 
     @property
     def _base(self) -> np.uint64:
-        """What the rows' random bits begin with."""
         return np.uint64(mixed(self.seed))
 
 
-@cache
-def _styles(sources: int, seed: int) -> NDArray[np.float32]:
-    """Keep the table of styles."""
-    return style_table(sources, seed)
-
-
-@cache
-def _bounds(sources: int) -> NDArray[np.uint64]:
-    """Keep the bounds of the shares."""
-    return share_bounds(sources)
+_styles, _bounds = cache(style_table), cache(share_bounds)
 
 
 @cache

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shoal.errors import SettingError
-from shoal.tiles import TileSet
-from shoal.tiles.tileset import _control_weights
+from shoal.errors import InputError
+from shoal.synthetic import TileSet
+from shoal.synthetic.tileset import _control_weights
 
 # The tiles are benchmark data: when these change on purpose, raise TileSet.recipe.
 DIGEST = "e4f3cae0837dd82e"
@@ -89,7 +89,7 @@ def test_the_control_weights_are_a_b_spline():
 
 @pytest.mark.parametrize(("sources", "seed"), [(1, 0), (1001, 0), (60, -1), (60, 2**32)])
 def test_what_cannot_be_is_refused(sources, seed):
-    with pytest.raises(SettingError, match="must be"):
+    with pytest.raises(InputError, match="must be"):
         TileSet(sources, seed)
 
 
@@ -98,7 +98,7 @@ def elsewhere(**environment):
     code = f"""
         import hashlib, warnings
         warnings.simplefilter("ignore", RuntimeWarning)  # whole numbers overflow on purpose
-        from shoal.tiles import TileSet
+        from shoal.synthetic import TileSet
         images = TileSet(60, 3).images({ROWS[0]}, {ROWS[0] + 30})
         print(hashlib.sha256(images.tobytes()).hexdigest())
     """
@@ -122,3 +122,10 @@ def test_on_the_plainest_processor_the_bytes_are_the_same(tmp_path):
     plain = {"NUMBA_CPU_NAME": "x86-64", "NUMBA_CPU_FEATURES": "", "NUMBA_CACHE_DIR": str(tmp_path)}
     images = TileSet(60, 3).images(ROWS[0], ROWS[0] + 30)
     assert elsewhere(**plain) == hashlib.sha256(images.tobytes()).hexdigest()
+
+
+def test_the_former_name_of_the_package_still_works_with_a_warning():
+    from shoal import tiles
+
+    with pytest.warns(DeprecationWarning, match=r"shoal\.synthetic"):
+        assert tiles.TileSet is TileSet

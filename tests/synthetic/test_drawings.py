@@ -3,10 +3,10 @@ import hashlib
 import numpy as np
 import pytest
 
-from shoal.errors import InputError, SettingError
+from shoal.errors import InputError
 from shoal.rows import open_source
-from shoal.tiles import DrawingSet, TileSet, folder, make_tiles
-from shoal.tiles.drawings import SIDE
+from shoal.synthetic import DrawingSet, TileSet, folder, make_tiles
+from shoal.synthetic.drawings import SIDE
 
 
 def test_a_row_does_not_depend_on_its_neighbours():
@@ -51,5 +51,5 @@ def test_files_hold_as_many_bytes_as_those_of_tiles(tmp_path, monkeypatch):
 
 
 def test_a_seed_outside_its_range_is_refused():
-    with pytest.raises(SettingError, match=r"seed must be .*; got -1"):
+    with pytest.raises(InputError, match=r"seed must be .*; got -1"):
         DrawingSet(-1)

@@ -1,7 +1,7 @@
 import numpy as np
 from sklearn.datasets import load_digits
 
-from shoal.tiles.digits import SCALE, SIDE, digits, large_digits
+from shoal.synthetic.digits import SCALE, SIDE, digits, large_digits
 
 
 def test_digits_are_scikit_learns():

@@ -20,7 +20,7 @@ from shoal.rows.arrays.raw import MANIFEST, RawManifest
 from shoal.settings import available_cores
 from shoal.storage import read_json, toml_text, write_bytes, write_json, write_pieces, write_table
 from shoal.storage.parts import TEMPORARY, unwritable
-from shoal.tiles.tileset import TileSet
+from shoal.synthetic.tileset import TileSet
 
 SHARD_ROWS = 1 << 18
 """Rows per file of tiles except the last: 192 MiB. Files of larger images have fewer rows."""
@@ -34,7 +34,7 @@ _PIECE_ROWS = 1 << 13
 _TRUTH_BYTES = 2  # a row, at most, on disk
 
 
-class MadeSet(Protocol):
+class ImageSet(Protocol):
     """Images that depend only on a seed and the row number, with random access to rows.
 
     Attributes
@@ -85,7 +85,7 @@ class Made:
 def make_tiles(
     out: Path,
     n: int,
-    tiles: MadeSet | None = None,
+    tiles: ImageSet | None = None,
     *,
     shard: int | None = None,
     workers: int | None = None,
@@ -102,7 +102,7 @@ def make_tiles(
         A new or empty folder, or one of the same set with at most `n` rows.
     n : int
         Rows.
-    tiles : MadeSet, optional
+    tiles : ImageSet, optional
         Which images; tiles by default.
     shard : int, optional
         Write only the file with this number, exactly as in the full set.
@@ -149,16 +149,16 @@ def make_tiles(
     return Made(out, n, files, len(wanted) - len(left), size)
 
 
-def shard_rows(tiles: MadeSet) -> int:
-    """Return the rows per file, for files of equal size."""
+def shard_rows(tiles: ImageSet) -> int:
+    """Return the rows per file."""
     return max(1, SHARD_ROWS * _TILE_BYTES // _row_bytes(tiles))
 
 
-def _row_bytes(tiles: MadeSet) -> int:
+def _row_bytes(tiles: ImageSet) -> int:
     return int(np.prod(tiles.shape))
 
 
-def write_truth(path: Path, tiles: MadeSet, n: int) -> None:
+def write_truth(path: Path, tiles: ImageSet, n: int) -> None:
     """Write the labels of the first `n` rows as Parquet."""
     import pyarrow as pa
 
@@ -175,17 +175,15 @@ def write_truth(path: Path, tiles: MadeSet, n: int) -> None:
 class _MakeShard:
     """Writes one file and reports progress. A receipt marks it as complete."""
 
-    tiles: MadeSet
+    tiles: ImageSet
     out: Path
     n: int
     progress: Progress
 
     def setup(self) -> None:
-        """Compile, once for all threads."""
-        self.tiles.images(0, 1)
+        self.tiles.images(0, 1)  # compiles, once for all threads
 
     def __call__(self, item: int) -> None:
-        """Make one file, then its receipt."""
         path, receipt = self.path(item), self._receipt(item)
         _sweep(path, receipt)
         sums = [0]
@@ -193,16 +191,13 @@ class _MakeShard:
         write_json(receipt, {"bytes": self.size(item), "crc32": sums[0]})
 
     def path(self, number: int) -> Path:
-        """Return the place of a file."""
         return self.out / f"{self.tiles.noun}-{number:05d}.bin"
 
     def size(self, number: int) -> int:
-        """Return the bytes of a file."""
         start, stop = self._bounds(number)
         return (stop - start) * _row_bytes(self.tiles)
 
     def is_made(self, number: int) -> bool:
-        """Return whether a file is complete, by its receipt."""
         try:
             size = self.path(number).stat().st_size
             return bool(size == self.size(number) == read_json(self._receipt(number))["bytes"])
@@ -210,16 +205,14 @@ class _MakeShard:
             return False
 
     def _receipt(self, number: int) -> Path:
-        """Return the place of a receipt."""
         return self.out / _RECEIPTS / f"{self.path(number).stem}.json"
 
     def _bounds(self, number: int) -> tuple[int, int]:
-        """Return the first row of a file, and the one after its last."""
         rows = shard_rows(self.tiles)
         return number * rows, min(self.n, (number + 1) * rows)
 
     def _pieces(self, number: int, sums: list[int]) -> Iterator[memoryview]:
-        """Generate a file's bytes piece by piece, with their checksum."""
+        """Generate a file's bytes, and keep their checksum in `sums`."""
         start, stop = self._bounds(number)
         step = max(1, _PIECE_ROWS * _TILE_BYTES // _row_bytes(self.tiles))
         for first in range(start, stop, step):
@@ -238,7 +231,7 @@ def _sweep(*paths: Path) -> None:
                 left.unlink(missing_ok=True)
 
 
-def _rows_before(out: Path, n: int, tiles: MadeSet) -> int:
+def _rows_before(out: Path, n: int, tiles: ImageSet) -> int:
     """Return the rows of the set in a folder, 0 for a new one; raise if it holds something else."""
     try:
         found = sorted(path.name for path in out.iterdir())
@@ -248,7 +241,7 @@ def _rows_before(out: Path, n: int, tiles: MadeSet) -> int:
         raise InputError(f"{out} is a file: give a folder") from None
     except OSError as error:
         raise InputError(f"{out} cannot be read: {error.strerror}") from None
-    about_name = _about_name(tiles)
+    about_name = f"{tiles.noun}.json"
     ours = re.compile(
         rf"{tiles.noun}-\d{{5,}}\.bin|{about_name}|{MANIFEST}|{TRUTH}|{re.escape(_RECEIPTS)}|"
         + TEMPORARY
@@ -274,18 +267,16 @@ def _rows_before(out: Path, n: int, tiles: MadeSet) -> int:
     return about["rows"]
 
 
-def _begin(out: Path, n: int, tiles: MadeSet) -> None:
-    """Write into the folder which images it holds."""
+def _begin(out: Path, n: int, tiles: ImageSet) -> None:
     try:
-        _sweep(out / TRUTH, out / _about_name(tiles))
+        _sweep(out / TRUTH, out / f"{tiles.noun}.json")
         (out / TRUTH).unlink(missing_ok=True)  # it has another number of rows
     except OSError as error:
         raise unwritable(out, 0, error) from error
-    write_json(out / _about_name(tiles), {**asdict(tiles), "recipe": tiles.recipe, "rows": n})
+    write_json(out / f"{tiles.noun}.json", {**asdict(tiles), "recipe": tiles.recipe, "rows": n})
 
 
-def _describe(out: Path, n: int, tiles: MadeSet) -> None:
-    """Write how the files are read, and where the truth is."""
+def _describe(out: Path, n: int, tiles: ImageSet) -> None:
     _sweep(out / MANIFEST)
     manifest = RawManifest(
         out,
@@ -300,12 +291,7 @@ def _describe(out: Path, n: int, tiles: MadeSet) -> None:
     write_bytes(out / MANIFEST, toml_text(manifest.as_dict()).encode())
 
 
-def _about_name(tiles: MadeSet) -> str:
-    return f"{tiles.noun}.json"
-
-
 def _about(path: Path, names: Sequence[str]) -> dict[str, int]:
-    """Read which images a folder holds."""
     try:
         facts: Any = read_json(path)
         return {name: int(facts[name]) for name in names}
@@ -313,14 +299,13 @@ def _about(path: Path, names: Sequence[str]) -> dict[str, int]:
         raise InputError(f"{path} is damaged: give another folder, or delete this one") from None
 
 
-def _described(tiles: MadeSet, facts: Mapping[str, Any]) -> str:
+def _described(tiles: ImageSet, facts: Mapping[str, Any]) -> str:
     """Describe a set: ``tiles (sources 60, seed 0, recipe 2)``."""
     names = (*asdict(tiles), "recipe")
     return f"{tiles.noun} ({', '.join(f'{name} {facts[name]}' for name in names)})"
 
 
 def _check_room(out: Path, needed: int) -> None:
-    """Raise if there is too little disk space."""
     there = next(path for path in (out, *out.absolute().parents) if path.exists())
     free = shutil.disk_usage(there).free
     if needed > free:

@@ -12,7 +12,7 @@ from tests.killing import killed_at
 from shoal.errors import InputError, SettingError, StorageFullError
 from shoal.progress import Silent
 from shoal.rows import open_source
-from shoal.tiles import TileSet, folder, make_tiles
+from shoal.synthetic import TileSet, folder, make_tiles
 
 FEW = TileSet(5, 1)
 
@@ -164,7 +164,7 @@ FILL = """
 import resource, sys
 from pathlib import Path
 from shoal.errors import StorageFullError
-from shoal.tiles import TileSet, folder, make_tiles
+from shoal.synthetic import TileSet, folder, make_tiles
 folder.SHARD_ROWS, folder._PIECE_ROWS = 1000, 300
 resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, 500_000))
 try:
@@ -189,7 +189,7 @@ def test_a_disk_that_fills_is_said_and_the_rest_made_later(tmp_path):
 MAKE = """
 import sys
 from pathlib import Path
-from shoal.tiles import TileSet, folder, make_tiles
+from shoal.synthetic import TileSet, folder, make_tiles
 folder.SHARD_ROWS, folder._PIECE_ROWS = 1000, 300
 make_tiles(Path(sys.argv[1]), 40_000, TileSet(5, 1))
 """

@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.errors import SettingError
+from shoal.core.checked import checked_whole
 
 SIDE = 200
 _DOTS = 140  # along a shape, before some are left out
@@ -19,7 +19,6 @@ _RADIUS = 62  # pixels from the middle of a shape to its edge
 _TURN, _SIZE, _SHIFT, _JITTER = 0.12, 0.12, 8.0, 2.5  # radians, share, pixels, pixels, at most
 _DOT = np.array([(y, x) for y in range(-2, 3) for x in range(-2, 3) if abs(y * x) < 4])
 _ROUND = np.linspace(0, 2 * np.pi, 257)
-_MOST_SEED = 2**32 - 1
 
 
 @dataclass(frozen=True)
@@ -36,7 +35,7 @@ class DrawingSet:
 
     Raises
     ------
-    SettingError
+    InputError
         For a seed outside its range.
 
     Examples
@@ -57,10 +56,7 @@ class DrawingSet:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if not 0 <= self.seed <= _MOST_SEED:
-            raise SettingError(
-                f"seed must be a whole number from 0 to {_MOST_SEED:,}; got {self.seed}"
-            )
+        checked_whole("seed", self.seed, 0, 2**32 - 1)
 
     def images(self, start: int, stop: int) -> NDArray[np.uint8]:
         """Draw the rows from `start` up to `stop`: (rows, 200, 200, 1), 0 on 255."""

@@ -8,8 +8,8 @@ gives the same bytes.
 import numpy as np
 from numba import njit
 
-from shoal.tiles.digits import SCALE, SIDE
-from shoal.tiles.styles import Style
+from shoal.synthetic.digits import SCALE, SIDE
+from shoal.synthetic.styles import Style
 
 TILE = 16
 PIXELS = TILE * TILE

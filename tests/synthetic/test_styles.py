@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shoal.tiles.styles import (
+from shoal.synthetic.styles import (
     RARE,
     Draws,
     Style,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import colorsys
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import accumulate
 from typing import NamedTuple
 
 import numpy as np
@@ -61,7 +62,6 @@ class Draws:
     state: int
 
     def between(self, low: float, high: float) -> float:
-        """Draw a number from `low` up to `high`."""
         self.state = (self.state + 0x9E3779B97F4A7C15) & _MASK
         return low + (high - low) * ((mixed(self.state) >> 11) / 2**53)
 
@@ -100,11 +100,7 @@ def shares(sources: int) -> list[Fraction]:
 
 def share_bounds(sources: int) -> NDArray[np.uint64]:
     """Return where each source's share of the numbers below 2³² ends, (sources,) uint64."""
-    ends, so_far = [], Fraction(0)
-    for share in shares(sources):
-        so_far += share
-        ends.append(round(so_far * 2**32))
-    return np.array(ends, np.uint64)
+    return np.array([round(end * 2**32) for end in accumulate(shares(sources))], np.uint64)
 
 
 def style_table(sources: int, seed: int) -> NDArray[np.float32]:
@@ -115,18 +111,16 @@ def style_table(sources: int, seed: int) -> NDArray[np.float32]:
     draws = Draws(mixed(seed + 1))
     palettes: list[Palette] = []
     for _ in range(sources):
-        palettes.append(_unlike(palettes, draws))
+        tried = [_palette(draws) for _ in range(_TRIED)]
+        palettes.append(max(tried, key=lambda one: _nearest(one, palettes)))
     return np.array([_style(palette, draws) for palette in palettes], np.float32)
 
 
-def _unlike(known: list[Palette], draws: Draws) -> Palette:
-    """Draw palettes, and give the one that is least like those known."""
-    tried = [_palette(draws) for _ in range(_TRIED)]
-    return max(tried, key=lambda one: min((_distance(one, other) for other in known), default=0))
+def _nearest(palette: Palette, known: list[Palette]) -> float:
+    return min((_distance(palette, other) for other in known), default=0)
 
 
 def _palette(draws: Draws) -> Palette:
-    """Draw a paper colour and a clearly different ink colour."""
     while True:
         paper = _colour(draws, 0.6, 0.12)
         ink = _colour(draws, 0.85, 0.05)
@@ -135,13 +129,11 @@ def _palette(draws: Draws) -> Palette:
 
 
 def _colour(draws: Draws, most_saturated: float, darkest: float) -> Colour:
-    """Draw a colour, 0 to 1."""
     hue, saturation = draws.between(0, 1), draws.between(0.05, most_saturated)
     return colorsys.hsv_to_rgb(hue, saturation, draws.between(darkest, 1))
 
 
 def _luminance(colour: Colour) -> float:
-    """Return how light a colour is."""
     return 0.299 * colour[0] + 0.587 * colour[1] + 0.114 * colour[2]
 
 
@@ -155,7 +147,6 @@ def _distance(one: Palette, other: Palette) -> float:
 
 
 def _style(palette: Palette, draws: Draws) -> Style:
-    """Draw the rest of a source's style."""
     paper, ink = palette
     colours = [255 * c for c in (*paper, *ink)]
     return Style(
