@@ -16,7 +16,7 @@ from typing import Any
 from threadpoolctl import threadpool_limits
 
 from shoal.edits import Curation
-from shoal.edits.base_clusters import fit_fingerprint
+from shoal.edits.base_fit import fit_fingerprint
 from shoal.edits.carry import carry_over
 from shoal.edits.learn import Learnt
 from shoal.edits.log import check_fit
@@ -201,11 +201,12 @@ def _copies(settings: FitSettings, n_rows: int) -> Copies:
 
 
 def _carry_edits(previous: Curation, run: RunFolder, progress: Progress) -> None:
-    after = Curation(Result(run), alone=True)  # this process writes the run, and has not finished
+    # This process writes the run, and has not finished.
+    after = Curation(Result(run), exclusive=True)
     if after.seq or not previous.edited:
         return
     carried = carry_over(previous, after)
-    name = previous.ground.result.folder.path
+    name = previous.fit.result.folder.path
     edits = f"{carried.edits:,} edit{'' if carried.edits == 1 else 's'} of {name}"
     if not carried.skipped:
         progress.note(f"Carried over: {edits}.")

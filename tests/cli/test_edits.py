@@ -1,7 +1,10 @@
 import csv
 import json
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import Annotated
 
 import numpy as np
@@ -96,12 +99,12 @@ class Sign(Operation):
     def plan(self, site, cluster: ClusterId, by: Annotated[str, "Who signs."] = "me"):
         return Draft(self.name, {"cluster": site.state.existing(cluster), "by": by})
 
-    def apply(self, state, facts, rows, ground):
-        cluster = state.clusters[facts["cluster"]]
-        return state.changed(replace(cluster, note=f"signed by {facts['by']}"))
+    def apply(self, state, edit):
+        cluster = state.clusters[edit.facts["cluster"]]
+        return state.changed(replace(cluster, note=f"signed by {edit.facts['by']}"))
 
-    def describe(self, facts, called, noun):
-        return f"{facts['by']} signed {called(facts['cluster'])}"
+    def describe(self, edit, words):
+        return f"{edit.facts['by']} signed {words.cluster(edit.facts['cluster'])}"
 
 
 def test_an_operation_from_outside_is_a_command_an_edit_and_is_carried_over(
@@ -124,6 +127,17 @@ def test_an_operation_from_outside_is_a_command_an_edit_and_is_carried_over(
     third = shutil.copytree(photos_run, tmp_path / "third.shoal")
     assert carry_over(api.open(mine).edits, api.open(third).edits).skipped == ()
     assert told("edits", "list", third)["clusters"] == told("edits", "list", mine)["clusters"]
+
+
+def test_the_page_takes_an_operation_from_outside():
+    code = (
+        f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
+        "from test_edits import OPERATIONS, Sign; OPERATIONS['sign'] = Sign()\n"
+        "from shoal.explore import editing, routes\n"
+        "print('sign' in editing.OPERATIONS, routes.EDITED['by'])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout == "True ({'type': 'string'}, 'Who signs.')\n", done.stderr
 
 
 def test_a_name_that_is_taken_says_who_would_go_into_whom(shoal, mine):

@@ -5,7 +5,7 @@ import pytest
 from tests.edits.conftest import fresh, rows_of_six_groups
 
 import shoal
-from shoal.edits.cluster_mapping import Bridge
+from shoal.edits.carry import Overlap
 from shoal.edits.log import NAME
 from shoal.errors import RunError
 from shoal.settings import fit_settings
@@ -72,7 +72,7 @@ def test_nothing_is_carried_twice_nor_over_edits(edits, fitted, tmp_path):
 def test_another_fit_of_the_same_rows_has_the_same_people_say_the_same(edits, fitted, tmp_path):
     everything(edits)
     after = again(fitted, tmp_path / "new", seed=7, representatives=200)
-    assert after.ground.fingerprint != edits.ground.fingerprint
+    assert after.fit.fingerprint != edits.fit.fingerprint
     names = {c.name: c.id for c in after.state.clusters.values() if c.name}
     assert {"first", "both", "nine"} <= set(names)
     was, now = edits.labels(), after.labels()
@@ -175,15 +175,15 @@ def test_edits_reach_rows_by_their_names(tmp_path):
 def test_shared_rows_are_counted_by_representative(edits, fitted, tmp_path):
     shoal.fit(rows_of_six_groups(), tmp_path / "new", workers=1, representatives=50)
     other = fresh(tmp_path / "new")
-    bridge = Bridge.between(edits.ground, other.ground)
-    old, new = edits.ground.result.representative_of_row, other.ground.result.representative_of_row
+    overlap = Overlap.between(edits.fit, other.fit)
+    old, new = edits.fit.result.representative_of_row, other.fit.result.representative_of_row
     expected: dict[tuple[int, int], int] = {}
     for a, b in zip(old.tolist(), new.tolist(), strict=True):
         if a >= 0 and b >= 0:
             expected[a, b] = expected.get((a, b), 0) + 1
-    found = zip(bridge.old.tolist(), bridge.new.tolist(), bridge.count.tolist(), strict=True)
+    found = zip(overlap.old.tolist(), overlap.new.tolist(), overlap.count.tolist(), strict=True)
     assert {(a, b): n for a, b, n in found} == expected
-    assert np.array_equal(bridge.known, other.ground.counts)
+    assert np.array_equal(overlap.known, other.fit.counts)
 
 
 def test_a_fit_that_would_leave_edits_without_their_clusters_is_refused(edits, fitted, tmp_path):

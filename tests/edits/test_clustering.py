@@ -12,7 +12,7 @@ from shoal.edits.clustering import linkage_of
 
 @pytest.fixture
 def run(edits):
-    return shoal.open(edits.ground.result.folder.path)
+    return shoal.open(edits.fit.result.folder.path)
 
 
 def test_without_edits_everything_is_the_cut(run):
@@ -146,14 +146,14 @@ def test_clusters_at_one_place_merge_first():
 
 
 def test_a_clustering_reads_as_a_table_and_not_as_arrays(edits):
-    found = Clustering.chosen(edits.ground.result, edits)
+    found = Clustering.chosen(edits.fit.result, edits)
     assert repr(found) == f"<Clustering into {found.k} of 700 rows>"
     table = found.to_pandas()
     assert table["rows"].is_monotonic_decreasing
     assert table["rows"].sum() == 698
     edits.rename(int(table["cluster"][1]), "<b>")
     edits.merge(table["cluster"][2:4].tolist())
-    named = Clustering.chosen(edits.ground.result, edits)
+    named = Clustering.chosen(edits.fit.result, edits)
     assert len(named.records()) == found.k - 1
     assert "edited" in repr(named)
     assert "&lt;b&gt;" in named._repr_html_()

@@ -120,7 +120,7 @@ def test_any_edits_are_as_the_slow_twin_says_and_undone_to_the_byte(fitted, step
     (fitted / NAME).unlink(missing_ok=True)
     edits = fresh(fitted)
     before = edits.labels().tobytes()
-    twin = Dense(edits.ground)
+    twin = Dense(edits.fit)
     for kind, draw in steps:
         entry = step(edits, kind, draw)
         if entry is None:
@@ -145,7 +145,7 @@ def test_any_edits_are_as_the_slow_twin_says_and_undone_to_the_byte(fitted, step
 
 def test_a_merge_is_the_union_and_keeps_other_ids(edits):
     labels = edits.labels()
-    assert np.array_equal(labels, edits.ground.result.labels(edits.k))
+    assert np.array_equal(labels, edits.fit.result.labels(edits.k))
     edits.merge([1, 3])
     assert np.array_equal(edits.labels(), np.where(labels == 3, 1, labels))
     assert 3 not in edits.sizes()
@@ -207,4 +207,4 @@ def test_a_run_without_edits_is_as_it_was(edits):
     assert isinstance(edits, Curation)
     assert not edits.edited
     assert edits.entries() == []
-    assert not (edits.ground.result.folder.path / NAME).exists()
+    assert not (edits.fit.result.folder.path / NAME).exists()

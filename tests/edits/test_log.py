@@ -23,7 +23,7 @@ def add(log, **facts):
 
 def test_nothing_is_written_before_the_first_edit(log):
     assert log.since(0) == []
-    assert log.is_as_before()
+    assert log.unchanged()
     assert not log.path.exists()
 
 
@@ -73,12 +73,12 @@ def test_what_utf8_cannot_hold_is_replaced(log):
 
 def test_another_writer_is_noticed(log, tmp_path):
     add(log)
-    log.is_as_before()
-    assert log.is_as_before()
+    log.unchanged()
+    assert log.unchanged()
     other = Log(tmp_path, "a fit")
     add(other)
-    assert not log.is_as_before()
-    assert log.is_as_before()
+    assert not log.unchanged()
+    assert log.unchanged()
     other.close()
 
 
@@ -135,7 +135,7 @@ def test_a_place_that_cannot_be_written_is_told(tmp_path):
 
 
 def test_an_edit_that_a_store_refuses_is_not_kept_in_memory(monkeypatch):
-    log = Log(as_place("memory://an-empty-store"), "a fit", alone=True)
+    log = Log(as_place("memory://an-empty-store"), "a fit", exclusive=True)
     assert add(log).seq == 1
 
     def refuse(path, data):

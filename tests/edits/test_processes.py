@@ -133,6 +133,6 @@ def _is_complete(path, clients):
     assert sorted(logged.values()) == list(range(1, 2 * EDITS_EACH + 1))
     assert authors == {"a": EDITS_EACH, "b": EDITS_EACH}
     edits = fresh(path)
-    assert np.array_equal(edits.labels(), Dense(edits.ground, edits.entries()).labels)
+    assert np.array_equal(edits.labels(), Dense(edits.fit, edits.entries()).labels)
     assert sum(edits.sizes().values()) + (edits.labels() < 0).sum() == 700
     same(fresh(path).state, edits.state)

@@ -74,7 +74,7 @@ def _edit(operation: Operation, one: Command) -> Any:
     def edit(run: RunArgument, json: JsonOption = False, **given: Any) -> None:
         with _editing(run, json) as edits:
             for name in rows & given.keys():
-                given[name] = parse_rows(given[name], edits.ground.n_rows)
+                given[name] = parse_rows(given[name], edits.fit.n_rows)
             edits.do(operation.name, **given, **one.sets)
 
     return with_parameters(map(_taken, taken.values()))(edit)
@@ -91,13 +91,16 @@ def _taken(one: Parameter) -> inspect.Parameter:
 @edits.command("list")
 def list_edits(run: RunArgument, json: JsonOption = False) -> None:
     """List the edits of a run: what was changed, by whom and when."""
-    from shoal.edits.exchange import plain
+    from shoal.edits.exchange import entry_record
 
     edits = open_run(run).edits
     edits.refresh()
     entries, done = edits.entries(), {entry.seq for entry in edits.done}
     if json:
-        log = [{**plain(e), "summary": e.describe(), "in_effect": e.seq in done} for e in entries]
+        log = [
+            {**entry_record(e), "summary": e.describe(), "in_effect": e.seq in done}
+            for e in entries
+        ]
         print_json({"run": run, "k": edits.k, "edits": log, "clusters": edits.listing()})
         return
     if not entries:
@@ -180,7 +183,7 @@ def _effect(entry: Entry, done: set[int]) -> str:
 
 def _counted(edits: Curation) -> str:
     sizes = edits.sizes()
-    bad = edits.ground.n_rows - sum(sizes.values())
+    bad = edits.fit.n_rows - sum(sizes.values())
     text = f" ({bad:,} quarantined)" if bad else ""
     return f"{plural(len(sizes), 'cluster')} and {plural(sum(sizes.values()), 'row')}{text}"
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from shoal.core.record_lists import Tabular
-from shoal.edits.base_clusters import Ground
+from shoal.edits.base_fit import BaseFit
 from shoal.edits.errors import ConflictError, Proposal
 from shoal.edits.history import Changes, History
 from shoal.edits.keywords import ENTRIES, EditKeywords
@@ -35,20 +35,18 @@ class Curation(Tabular):
         The run's results.
     author
         Default author of edits.
-    alone
+    exclusive
         True if there are no other writers, so that the log may be in an object store.
     """
 
-    def __init__(self, result: Result, author: str = "", *, alone: bool = False) -> None:
-        self.ground = Ground(result)
+    def __init__(self, result: Result, author: str = "", *, exclusive: bool = False) -> None:
+        self.fit = BaseFit(result)
         self.author = author
-        self._log = Log(result.folder.path, self.ground.fingerprint, alone=alone)
+        self._log = Log(result.folder.path, self.fit.fingerprint, exclusive=exclusive)
         self._lock = threading.RLock()
-        self._known: History | None = None
+        self._read: History | None = None
         self._entries: list[Entry] = []
         self._writer: Writer | None = None
-
-    # What is there.
 
     @property
     def seq(self) -> int:
@@ -58,8 +56,7 @@ class Curation(Tabular):
     @property
     def state(self) -> State:
         """The clustering after the entries read so far; see `refresh`."""
-        with self._lock:
-            return self._history.state
+        return self.now()[1]
 
     def now(self) -> tuple[int, State]:
         """Return the last entry read and the state after it, consistently."""
@@ -79,9 +76,8 @@ class Curation(Tabular):
     def refresh(self) -> int:
         """Read entries of other processes; return the last sequence number."""
         with self._lock:
-            if self._known is not None and self._log.is_as_before():
-                return self._known.seq
-            self._take_in(self._log.since(self._history.seq))
+            if self._read is None or not self._log.unchanged():
+                self._add(self._log.since(self._history.seq))
             return self._history.seq
 
     def entries(self, seq: int = 0) -> list[Entry]:
@@ -118,10 +114,6 @@ class Curation(Tabular):
         """Count the rows of each cluster, without quarantined ones."""
         return dict(self.state.sizes)
 
-    def records(self) -> list[dict[str, Any]]:
-        """Return the clusters, like `listing`."""
-        return self.listing()
-
     def __repr__(self) -> str:
         edits = f"{len(self.done):,} edits in effect"
         return f"<Curation of {len(self.state.clusters):,} clusters, {edits}>"
@@ -139,9 +131,11 @@ class Curation(Tabular):
             for c in order
         ]
 
+    records = listing
+
     def labels(self, start: int = 0, stop: int | None = None) -> NDArray[np.int32]:
         """Return the cluster of each row from `start` up to `stop`, −1 where quarantined."""
-        stop = self.ground.n_rows if stop is None else stop
+        stop = self.fit.n_rows if stop is None else stop
         found = [
             labels[max(0, start - first) : stop - first]
             for first, labels in self.blocks()
@@ -152,24 +146,22 @@ class Curation(Tabular):
     def blocks(self) -> Iterator[tuple[int, NDArray[np.int32]]]:
         """Iterate over the shards: first row, and the cluster of each row."""
         state = self.state
-        for start, places in self.ground.shards():
+        for start, places in self.fit.shards():
             rows = np.arange(start, start + len(places))
             yield start, state.labels_of(rows, places)
 
     def labels_of(self, rows: ArrayLike) -> NDArray[np.int32]:
         """Return the clusters of some rows, in their order."""
         given = np.atleast_1d(np.asarray(rows))
-        chosen = row_set(given, self.ground.n_rows)
+        chosen = row_set(given, self.fit.n_rows)
         state = self.state
-        labels = state.labels_of(chosen, self.ground.deciding(chosen))
+        labels = state.labels_of(chosen, self.fit.deciding(chosen))
         return labels[np.searchsorted(chosen, given)]
 
     def rows_of(self, cluster: int) -> NDArray[np.int64]:
         """Return all rows of a cluster, ascending."""
         found = [start + np.flatnonzero(labels == cluster) for start, labels in self.blocks()]
         return np.concatenate(found)
-
-    # Before an edit.
 
     def preview_merge(self, clusters: Iterable[int], into: int | None = None) -> Proposal:
         """Return which clusters would go into which, and under which name."""
@@ -179,10 +171,7 @@ class Curation(Tabular):
         """Return the facts and the resulting state of an edit without doing it."""
         with self._lock:
             draft = OPERATIONS[op].plan(self._site(), **request)
-            after = OPERATIONS[op].apply(self.state, draft.facts, draft.rows, self.ground)
-            return draft.facts, after
-
-    # Edits.
+            return draft.facts, OPERATIONS[op].apply(self.state, draft)
 
     def do(
         self,
@@ -208,16 +197,16 @@ class Curation(Tabular):
             Arguments of its `plan`.
         """
         with self._lock:
-            known = self._history
+            history = self._history
             with self._writing() as writer:
-                self._take_in(writer.since(known.seq))
+                self._add(writer.since(history.seq))
                 before = writer.find(token) if token is not None else None
                 if before is not None:
                     return before
                 draft = self._planned(op, seen, wanted, request)
-                take = known.checked(draft)
+                add = history.checked(draft)
                 entry = writer.add(draft, self.author if author is None else author, token)
-            take(entry)
+            add(entry)
             self._entries.append(entry)
             return entry
 
@@ -329,14 +318,14 @@ class Curation(Tabular):
     def together(self) -> Iterator[None]:
         """Lock the log for several edits of this thread, which are done all or none."""
         with self._lock:
-            known = self._history
+            history = self._history
             try:
                 with self._log.writing() as writer:
-                    self._take_in(writer.since(known.seq))
+                    self._add(writer.since(history.seq))
                     self._writer = writer
                     yield
             except BaseException:
-                self._known, self._entries = None, []  # what was tried is not in the log
+                self._read, self._entries = None, []  # what was tried is not in the log
                 raise
             finally:
                 self._writer = None
@@ -346,24 +335,23 @@ class Curation(Tabular):
         with self._lock:
             self._log.close()
 
-    # How it is done.
-
     @property
     def _history(self) -> History:
         with self._lock:
-            if self._known is None:
-                self._known = History(lambda: first_state(self.ground.base()), self.ground)
-                self._log.is_as_before()
-                self._take_in(self._log.since(0))
-            return self._known
+            if self._read is None:
+                self._read = History(first_state(self.fit.base()))
+                self._log.unchanged()
+                self._add(self._log.since(0))
+            return self._read
 
-    def _take_in(self, entries: list[Entry]) -> None:
-        assert self._known is not None
+    def _add(self, entries: list[Entry]) -> None:
+        """Add entries of the log to the history."""
+        assert self._read is not None
         for entry in entries:
             try:
                 if entry.packed is not None:
-                    entry.__dict__["rows"] = unpack(entry.packed, self.ground.n_rows)
-                self._known.take(entry)
+                    entry.__dict__["rows"] = unpack(entry.packed, self.fit.n_rows)
+                self._read.add(entry)
             except RunError:
                 raise
             except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
@@ -377,7 +365,7 @@ class Curation(Tabular):
         return self._log.writing() if self._writer is None else nullcontext(self._writer)
 
     def _site(self, wanted: int = 0) -> Site:
-        return Site(self.state, self.ground, max(self.fresh, wanted))
+        return Site(self.state, max(self.fresh, wanted))
 
     def _planned(self, op: str, seen: int | None, wanted: int, request: dict[str, Any]) -> Draft:
         try:

@@ -1,4 +1,4 @@
-"""Edits as a JSON file: written, and done again on the same fit."""
+"""The log of edits as a JSON file, which can be read on the same fit."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ FORMAT = 1
 
 
 def write_edits(edits: Curation, path: Path) -> int:
-    """Write the whole log, what was undone too; give the number of entries."""
+    """Write the whole log, including undone edits; return the number of entries."""
     edits.refresh()
     entries = edits.entries()
     facts = {
         "format": FORMAT,
-        "fit": edits.ground.fingerprint,
-        "rows": edits.ground.n_rows,
-        "edits": [plain(entry) for entry in entries],
+        "fit": edits.fit.fingerprint,
+        "rows": edits.fit.n_rows,
+        "edits": [entry_record(entry) for entry in entries],
     }
     write_json(path, facts)
     return len(entries)
 
 
-def plain(entry: Entry) -> dict[str, Any]:
-    """Return an entry as JSON can hold it; rows as text such as ``0-2,7``."""
+def entry_record(entry: Entry) -> dict[str, Any]:
+    """Return an entry for JSON, with rows as text such as ``0-2,7``."""
     found = {name: getattr(entry, name) for name in ("seq", "time", "author", "op", "facts")}
     if entry.packed is not None:
         found["rows"] = rows_text(entry.rows)
@@ -40,10 +40,9 @@ def plain(entry: Entry) -> dict[str, Any]:
 
 
 def read_edits(edits: Curation, path: Path) -> int:
-    """Do the edits of a file, all or none; give the number of entries.
+    """Do the edits of a file, all or none; return the number of entries.
 
-    Every one is checked as if it was made now. New clusters get the ids that they had where
-    these were never given out here.
+    Each is checked as if it was made now.
     """
     entries = _checked(edits, path)
     edits.refresh()
@@ -56,7 +55,7 @@ def read_edits(edits: Curation, path: Path) -> int:
     with edits.together():
         for number, entry in enumerate(entries, 1):
             try:
-                again(edits, entry, ids)
+                _repeat(edits, entry, ids)
             except (KeyError, TypeError, AttributeError) as error:
                 raise InputError(f"{path} is damaged at edit {number}") from error
             except InputError as error:
@@ -64,14 +63,14 @@ def read_edits(edits: Curation, path: Path) -> int:
     return len(entries)
 
 
-def again(edits: Curation, entry: Entry, ids: dict[int, int]) -> None:
-    """Do an edit of another log on the same fit."""
+def _repeat(edits: Curation, entry: Entry, ids: dict[int, int]) -> None:
+    """Do an edit of another log; `ids` maps its clusters to those here, and gets the new ones."""
     operation = OPERATIONS.get(entry.op)
     if operation is None:
         raise InputError(f"{entry.op!r} is not an edit that this version knows")
-    request = operation.request(entry.facts, entry.rows, ids.__getitem__)
+    request = operation.request(entry, ids.__getitem__)
     done = edits.do(entry.op, author=entry.author, **request)
-    ids.update(zip(operation.made(entry.facts), operation.made(done.facts), strict=True))
+    ids.update(zip(operation.created(entry), operation.created(done), strict=True))
     if operation.restarts:
         ids.update({c: c for c in edits.state.clusters})
 
@@ -86,15 +85,15 @@ def _checked(edits: Curation, path: Path) -> list[Entry]:
             raise InputError(
                 f"{path} was written by a newer Shoal: update with pip install -U shoal"
             )
-        if facts["fit"] != edits.ground.fingerprint:
+        if facts["fit"] != edits.fit.fingerprint:
             raise InputError(
                 f"the edits in {path} are from another fit ({facts['rows']:,} rows): to carry "
                 "edits over to a new fit, run shoal fit with --previous"
             )
-        return [_entry(given, edits.ground.n_rows) for given in facts["edits"]]
+        return [_entry(given, edits.fit.n_rows) for given in facts["edits"]]
+    except InputError:
+        raise
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        if isinstance(error, InputError):
-            raise
         raise InputError(f"{path} is not a file of edits, or is damaged") from error
 
 

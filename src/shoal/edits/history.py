@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from shoal.edits.base_clusters import Ground
 from shoal.edits.errors import ConflictError
 from shoal.edits.log import Draft, Entry
 from shoal.edits.operations import OPERATIONS
+from shoal.edits.operations.base import Edit
 from shoal.edits.state import State, Touched
 from shoal.errors import InputError
 
+# States kept for undo: those of the latest edits, and every 64th before.
 _LATEST = 64
 _EVERY = 64
 
@@ -37,9 +38,8 @@ class _Step:
 class History:
     """The active edits, oldest first, and undone ones, which a new edit discards."""
 
-    def __init__(self, first: Callable[[], State], ground: Ground) -> None:
-        self._ground = ground
-        self._first = first()
+    def __init__(self, first: State) -> None:
+        self._first = first
         self._done: list[_Step] = []
         self._undone: list[_Step] = []
         self.touched: dict[int, Touched] = {}
@@ -69,42 +69,39 @@ class History:
         for number, step in enumerate(self._done):
             yield step.entry, self._state(number), self._state(number + 1)
 
-    def checked(self, draft: Draft) -> Callable[[Entry], None]:
-        """Apply a draft tentatively; return a function that records its entry when it is logged."""
-        if draft.op in ("undo", "redo"):
-            n = int(draft.facts["n"])
-            there = len(self._done if draft.op == "undo" else self._undone)
-            if not 1 <= n <= there:
-                if not there:
-                    raise InputError(f"there is nothing to {draft.op}")
-                amount = f"from 1 to {there}, the number of edits to {draft.op}"
-                raise InputError(f"N must be {amount}; got {n}")
+    def checked(self, edit: Edit) -> Callable[[Entry], None]:
+        """Apply an edit tentatively; return a function that adds its entry when it is logged."""
+        if edit.op in ("undo", "redo"):
+            n = int(edit.facts["n"])
+            most = len(self._done if edit.op == "undo" else self._undone)
+            if not most:
+                raise InputError(f"there is nothing to {edit.op}")
+            if not 1 <= n <= most:
+                counted = f"the number of edits to {edit.op}"
+                raise InputError(f"N must be from 1 to {most}, {counted}; got {n}")
             return lambda entry: self._shift(entry, n)
-        if draft.op == "skipped":  # nothing was done, so there is nothing to undo
+        if edit.op == "skipped":  # nothing was done, so there is nothing to undo
             return lambda entry: self.touched.update({entry.seq: frozenset()})
-        operation = OPERATIONS[draft.op]
-        change = (self.state, draft.facts, draft.rows, self._ground)
-        state, touched = operation.apply(*change), operation.touches(*change)
+        operation, before = OPERATIONS[edit.op], self.state
+        state, touched = operation.apply(before, edit), operation.touches(before, edit)
         return lambda entry: self._add(entry, state, touched)
 
-    def take(self, entry: Entry) -> None:
-        rows = entry.rows if entry.packed is not None else None
-        self.checked(Draft(entry.op, entry.facts, rows))(entry)
+    def add(self, entry: Entry) -> None:
+        self.checked(entry)(entry)
 
     def changes(self, new: list[Entry]) -> Changes:
         """Return what the latest entries changed."""
-        there, sets = self.state.clusters, [self.touched[entry.seq] for entry in new]
-        everything = any(ids is None for ids in sets)
-        ids = set(there) if everything else set().union(*(s for s in sets if s))
-        changed = tuple(sorted(ids & set(there)))
-        return Changes(self.seq, tuple(new), changed, tuple(sorted(ids - set(there))), everything)
+        clusters = frozenset(self.state.clusters)
+        touched = _union(self.touched[entry.seq] for entry in new)
+        ids = clusters if touched is None else touched
+        changed, gone = tuple(sorted(ids & clusters)), tuple(sorted(ids - clusters))
+        return Changes(self.seq, tuple(new), changed, gone, touched is None)
 
     def refuse_conflict(self, draft: Draft, since: list[Entry]) -> None:
         """Raise ConflictError if an unseen entry changed a cluster of the draft."""
-        touches = OPERATIONS[draft.op].touches
+        mine = OPERATIONS[draft.op].touches(self.state, draft)
         for entry in since:
             ids = self.touched[entry.seq]
-            mine = touches(self.state, draft.facts, draft.rows, self._ground)
             both = mine if ids is None else ids if mine is None else mine & ids
             if both or (mine is None and ids is None):
                 who = entry.author or "someone else"
@@ -130,11 +127,7 @@ class History:
             source, goal = goal, source
         moved = [source.pop() for _ in range(n)]
         goal.extend(moved)
-        touched: set[int] = set()
-        for step in moved:
-            touched |= step.touched or set()
-        everything = any(step.touched is None for step in moved)
-        self.touched[entry.seq] = None if everything else frozenset(touched)
+        self.touched[entry.seq] = _union(step.touched for step in moved)
 
     def _reserve(self, state: State) -> None:
         """Reserve all ids, including those of undone clusters."""
@@ -148,8 +141,16 @@ class History:
         state = self._done[start - 1].state if start else self._first
         assert state is not None
         for step in self._done[start:count]:
-            entry = step.entry
-            rows = entry.rows if entry.packed is not None else None
-            state = OPERATIONS[entry.op].apply(state, entry.facts, rows, self._ground)
+            state = OPERATIONS[step.entry.op].apply(state, step.entry)
             step.state = state
         return state
+
+
+def _union(sets: Iterable[Touched]) -> Touched:
+    """Unite sets of clusters, where None stands for all clusters."""
+    found: frozenset[int] = frozenset()
+    for ids in sets:
+        if ids is None:
+            return None
+        found |= ids
+    return found

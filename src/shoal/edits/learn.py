@@ -62,7 +62,7 @@ class Learnt:
 
     @cached_property
     def fingerprint(self) -> str:
-        return fingerprint(self.curation.ground.fingerprint, str(self.curation.seq))
+        return fingerprint(self.curation.fit.fingerprint, str(self.curation.seq))
 
     def constraints(self, run: RunFolder) -> Constraints | None:
         """Return what the edits say of the representatives of a new run, None for nothing.
@@ -84,7 +84,7 @@ class Learnt:
     def _labels(self, run: RunFolder) -> NDArray[np.int32]:
         """Return the earlier cluster of each new representative's row, −1 for none."""
         own = read_npy(run.stage("summarise").whole("rows"))
-        then = rows_in_common(self.curation.ground.result, Result(run))
+        then = rows_in_common(self.curation.fit.result, Result(run))
         rows = own if then is None else then[own]
         labels = self.curation.labels_of(np.maximum(rows, 0))
         return labels_in_common(labels, np.where(rows < 0, -1, np.arange(len(rows))))

@@ -33,11 +33,11 @@ FORMAT = 1
 NAME = "edits.sqlite"
 _APPLICATION = 0x53484F41  # SHOA
 _WAIT = 30.0  # seconds, for other writers
-_SCHEMA = f"""
-PRAGMA application_id = {_APPLICATION};
-PRAGMA user_version = {FORMAT};
-CREATE TABLE IF NOT EXISTS fit (fingerprint TEXT NOT NULL) STRICT;
-CREATE TABLE IF NOT EXISTS edits (
+_SCHEMA = (
+    f"PRAGMA application_id = {_APPLICATION}",
+    f"PRAGMA user_version = {FORMAT}",
+    "CREATE TABLE IF NOT EXISTS fit (fingerprint TEXT NOT NULL) STRICT",
+    """CREATE TABLE IF NOT EXISTS edits (
   seq INTEGER PRIMARY KEY AUTOINCREMENT,
   time TEXT NOT NULL,
   author TEXT NOT NULL,
@@ -45,12 +45,12 @@ CREATE TABLE IF NOT EXISTS edits (
   facts TEXT NOT NULL,
   rows BLOB,
   token TEXT UNIQUE
-) STRICT;
-CREATE TRIGGER IF NOT EXISTS edits_are_not_changed BEFORE UPDATE ON edits
-  BEGIN SELECT RAISE(ABORT, 'the log of edits is only added to'); END;
-CREATE TRIGGER IF NOT EXISTS edits_are_not_deleted BEFORE DELETE ON edits
-  BEGIN SELECT RAISE(ABORT, 'the log of edits is only added to'); END;
-"""
+) STRICT""",
+    """CREATE TRIGGER IF NOT EXISTS edits_are_not_changed BEFORE UPDATE ON edits
+  BEGIN SELECT RAISE(ABORT, 'the log of edits is only added to'); END""",
+    """CREATE TRIGGER IF NOT EXISTS edits_are_not_deleted BEFORE DELETE ON edits
+  BEGIN SELECT RAISE(ABORT, 'the log of edits is only added to'); END""",
+)
 _COLUMNS = "seq, time, author, op, facts, rows"
 
 
@@ -58,13 +58,13 @@ _COLUMNS = "seq, time, author, op, facts, rows"
 class Draft:
     """An edit that was checked and resolved, and is not yet in the log.
 
-    `facts` is plain JSON and says all that a replay needs, ids of new clusters among it; `rows`
-    are the rows (or, for ``divide``, the representatives) that it is about, sorted, each once.
+    `facts` is plain JSON with all that a replay needs, such as the ids of new clusters; `rows` are
+    the rows (or, for ``divide``, the representatives) that it applies to, sorted, each once.
     """
 
     op: str
     facts: dict[str, Any] = field(default_factory=dict)
-    rows: NDArray[np.int64] | None = None
+    rows: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
 
 
 @dataclass(frozen=True)
@@ -76,62 +76,58 @@ class Entry:
     author: str  # Who, as the client reports
     op: str  # The name of an operation; see `edits.operations`
     facts: dict[str, Any]  # What exactly; see docs/run-folder.md
-    # The rows, as `rows.pack` gave them, None where there are none
-    packed: bytes | None = field(default=None, repr=False)
+    packed: bytes | None = field(default=None, repr=False)  # The rows by `rows.pack`, if any
 
     @cached_property
     def rows(self) -> NDArray[np.int64]:
         return np.empty(0, np.int64) if self.packed is None else unpack(self.packed)
 
     def describe(self, names: Mapping[int, str | None] | None = None, noun: str = "row") -> str:
-        """Say what it did.
+        """Describe it, with clusters by name.
 
-        Examples
-        --------
         >>> entry = Entry(1, "", "", "rename", {"cluster": 0, "name": "petrol pumps"})
         >>> entry.describe()
         'Renamed cluster 0 to “petrol pumps”'
         """
         from shoal.edits.operations import OPERATIONS  # which import this module
-        from shoal.edits.operations.base import shortened
+        from shoal.edits.operations.base import Words
 
-        def called(cluster: int) -> str:
-            name = (names or {}).get(cluster)
-            return f"cluster {cluster}" if name is None else f"“{shortened(name)}”"
-
-        text = OPERATIONS[self.op].describe(self.facts, called, noun)
+        text = OPERATIONS[self.op].describe(self, Words(names or {}, noun))
         return text[0].upper() + text[1:]
 
 
+class OtherFitError(RunError):
+    """The log is of another fit than the one in the folder."""
+
+
 class Log:
-    def __init__(self, folder: Path, fingerprint: str, *, alone: bool = False) -> None:
+    def __init__(self, folder: Path, fingerprint: str, *, exclusive: bool = False) -> None:
         self.path = folder / NAME
-        self._alone = alone
+        self._exclusive = exclusive
         self._fingerprint = fingerprint
         self._connection: sqlite3.Connection | None = None
         self._version = -1
 
     def since(self, seq: int) -> list[Entry]:
         with self._sqlite_errors():
-            connection = self._opened()
+            connection = self._open()
             return [] if connection is None else _entries(connection, seq)
 
-    def is_as_before(self) -> bool:
+    def unchanged(self) -> bool:
         """Return whether no other process wrote since the last call; costs next to nothing."""
         with self._sqlite_errors():
-            connection = self._opened()
+            connection = self._open()
             if connection is None:
                 return True
-            version = connection.execute("PRAGMA data_version").fetchone()[0]
-            same = version == self._version
-            self._version = version
-            return same
+            before = self._version
+            self._version = connection.execute("PRAGMA data_version").fetchone()[0]
+            return self._version == before
 
     @contextmanager
     def writing(self) -> Iterator[Writer]:
-        """Hold the log alone, for one edit; it is on the disk when the block ends."""
+        """Lock the log; what is written is on the disk when the block ends."""
         with self._sqlite_errors():
-            connection = self._made()
+            connection = self._open_or_create()
             connection.execute("BEGIN IMMEDIATE")
             try:
                 yield Writer(connection)
@@ -150,7 +146,8 @@ class Log:
             self._connection.close()
             self._connection = None
 
-    def _opened(self) -> sqlite3.Connection | None:
+    def _open(self) -> sqlite3.Connection | None:
+        """Connect to the log, if it exists."""
         if self._connection is None and (self.path.exists() or self.path.is_symlink()):
             connection = self._connect()
             if not is_made(connection, self.path):
@@ -160,19 +157,19 @@ class Log:
             self._connection = connection
         return self._connection
 
-    def _made(self) -> sqlite3.Connection:
-        if is_remote(self.path) and not self._alone:
+    def _open_or_create(self) -> sqlite3.Connection:
+        if not is_remote(self.path):
+            refuse_other_names(self.path)
+        elif not self._exclusive:
             raise RunError(
                 f"{self.path.parent} is not on a local disk, where edits are stored: copy the run "
                 f"to a local folder, edit it there, and copy {NAME} back"
             )
-        if not is_remote(self.path):
-            refuse_other_names(self.path)
-        if self._opened() is None:
+        if self._open() is None:
             connection = self._connect()
             connection.execute("BEGIN IMMEDIATE")
             if not is_made(connection, self.path):
-                for statement in _statements(_SCHEMA):
+                for statement in _SCHEMA:  # `executescript` would end the transaction
                     connection.execute(statement)
                 connection.execute("INSERT INTO fit VALUES (?)", (self._fingerprint,))
             connection.execute("COMMIT")
@@ -241,9 +238,7 @@ def check_fit(folder: Path, fingerprint: str) -> None:
     log = Log(folder, fingerprint)
     try:
         log.since(0)
-    except RunError as error:
-        if not isinstance(error, OtherFitError):
-            raise
+    except OtherFitError as error:
         raise RunError(
             f"{folder} has edits, and these settings or data give a different fit: fit into a new "
             f"folder with -o NEW --previous {folder} to carry them over (or move {log.path} away "
@@ -253,12 +248,8 @@ def check_fit(folder: Path, fingerprint: str) -> None:
         log.close()
 
 
-class OtherFitError(RunError):
-    """The log is of another fit than is in the folder."""
-
-
 class Writer:
-    """The log while it is held by one edit."""
+    """The log while it is locked for an edit."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
@@ -275,7 +266,7 @@ class Writer:
     def add(self, draft: Draft, author: str, token: str | None) -> Entry:
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
         facts = encodable(json.dumps(draft.facts, ensure_ascii=False, sort_keys=True))
-        packed = None if draft.rows is None else pack(draft.rows)
+        packed = pack(draft.rows) if len(draft.rows) else None
         author, token = encodable(author), None if token is None else encodable(token)
         found = self._connection.execute(
             "INSERT INTO edits (time, author, op, facts, rows, token) VALUES (?, ?, ?, ?, ?, ?)",
@@ -284,17 +275,6 @@ class Writer:
         seq = found.lastrowid
         assert seq is not None
         return Entry(seq, now, author, draft.op, json.loads(facts), packed)
-
-
-def _statements(script: str) -> list[str]:
-    """Cut a script into statements: `executescript` would end the transaction."""
-    found, rest = [], ""
-    for line in script.splitlines():
-        rest += line + "\n"
-        if sqlite3.complete_statement(rest):
-            found.append(rest)
-            rest = ""
-    return found
 
 
 def _entries(connection: sqlite3.Connection, seq: int) -> list[Entry]:

@@ -90,7 +90,7 @@ class Reviewer:
     def same(self, state: State) -> list[Question]:
         """Ask of clusters that lie close together whether they are one."""
         ids, labels = _positions(state)
-        kept = self.curation.ground.result.representatives
+        kept = self.curation.fit.result.representatives
         found = []
         for pair in _as_before(self._near, state, lambda: self._near_now(labels)):
             one, other = ids[pair.one], ids[pair.other]
@@ -106,7 +106,7 @@ class Reviewer:
 
     def _chance_of_one(self, pair: Pair, first: int) -> float:
         """Return the chance that two clusters are one; low if the tree had to separate them."""
-        tree = self.curation.ground.tree
+        tree = self.curation.fit.tree
         # A mixture of few rows, or an earlier "not the same", raises the splits that it needs to
         # exactly this excess, and those above to at least it (core.constraints). The graph, on
         # which `pair.chance` is based, does not show them.
@@ -117,7 +117,7 @@ class Reviewer:
         return min(pair.chance, 1 - chance_of_two(excess)) if excess >= SURE else pair.chance
 
     def _near_now(self, labels: NDArray[np.int64]) -> list[Pair]:
-        ground = self.curation.ground
+        ground = self.curation.fit
         weights = np.maximum(ground.counts, 1).astype(np.float64)
         vectors = ground.result.representatives.vectors
         if len(self._pairs) > _PAIRS:
@@ -126,7 +126,7 @@ class Reviewer:
 
     def two(self, state: State) -> list[Question]:
         """Ask of clusters that the tree goes on to split whether they are two."""
-        ground = self.curation.ground
+        ground = self.curation.fit
         kept = ground.result.representatives
         found = []
         for cluster in state.clusters:
@@ -150,7 +150,7 @@ class Reviewer:
         return _as_before(self._torn, state, lambda: self._torn_now(state))
 
     def _torn_now(self, state: State) -> list[Question]:
-        result = self.curation.ground.result
+        result = self.curation.fit.result
         ids, labels = _positions(state)
         torn = BorderlineRows(max(len(ids), 1))
         if result.rows_are_representatives:
@@ -158,7 +158,7 @@ class Reviewer:
             other, chance = chance_by_links(
                 read_npy(folder.whole("neighbours")), read_npy(folder.whole("affinities")), labels
             )
-        for start, first in self.curation.ground.shards():
+        for start, first in self.curation.fit.shards():
             rows = np.arange(start, start + len(first))
             here = _known(state, ids, rows, first)
             if result.rows_are_representatives:
@@ -182,15 +182,15 @@ class Reviewer:
         ]
 
     def _seconds(self, start: int) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
-        result = self.curation.ground.result
+        result = self.curation.fit.result
         shard = start // int(result.summary["shard_rows"])
         second, margin = result.read_shard(shard, "second", "margin")
         return second, margin
 
     @cached_property
     def _graph(self) -> Graph:
-        folder = self.curation.ground.result.folder.stage("tree")
-        weights = self.curation.ground.result.representatives.weights
+        folder = self.curation.fit.result.folder.stage("tree")
+        weights = self.curation.fit.result.representatives.weights
         return rebuild_graph(
             read_npy(folder.whole("neighbours")),
             read_npy(folder.whole("affinities")),
@@ -219,7 +219,7 @@ def quiz_rows(
         rows = curation.rows_of(cluster)
         return np.random.default_rng(seed).permutation(rows)[:n]
     draw, found, seen = np.random.default_rng(seed), np.empty(0, np.int64), np.empty(0, np.int64)
-    total = curation.ground.n_rows
+    total = curation.fit.n_rows
     while len(found) < n:
         # Rows drawn from all rows, in the order drawn, of which those elsewhere are left out.
         tried = draw.integers(0, total, min(4 * n * total // size + 64, 4_000_000))

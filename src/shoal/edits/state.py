@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.edits.base_clusters import Base
+from shoal.edits.base_fit import Base, BaseFit
 from shoal.edits.errors import LockedError
 from shoal.errors import InputError
 
@@ -61,11 +61,15 @@ class State:
     whole: frozenset[int] = frozenset()  # clusters that a person declared to be one
     answers: Mapping[int, Answers] = field(default_factory=dict)  # of the last quiz on each
 
+    @property
+    def fit(self) -> BaseFit:
+        return self.base.fit
+
     @cached_property
     def own_rows(self) -> NDArray[np.int64]:
         """Rows of each representative that were not moved to another cluster, (m,)."""
         away = self.row_place[self.row_cluster != self.of_representative[self.row_place]]
-        return self.base.counts - np.bincount(away, minlength=len(self.base.counts))
+        return self.fit.counts - np.bincount(away, minlength=len(self.fit.counts))
 
     @cached_property
     def foreign(self) -> NDArray[np.bool_]:

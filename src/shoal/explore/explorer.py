@@ -189,7 +189,7 @@ class Explorer:
             return self._cuts.get(f"e{seq}", lambda: self._new_cut(state, f"e{seq}"))
         if not 1 <= k <= self.atlas.result.tree.n_leaves:
             raise InputError(f"k {k}: give 1 to {self.atlas.result.tree.n_leaves:,}")
-        base = self.curation.ground.base
+        base = self.curation.fit.base
         return self._cuts.get(f"k{k}", lambda: self._new_cut(first_state(base(k)), f"k{k}"))
 
     def _new_cut(self, state: State, name: str) -> Cut:

@@ -104,7 +104,7 @@ class _Places:
 
 def _rows(edits: Curation, table: Any, path: Path) -> NDArray[np.int64] | None:
     """Return the row of each line; None without a column that identifies rows."""
-    n_rows, names = edits.ground.n_rows, row_names(edits.ground.result.folder)
+    n_rows, names = edits.fit.n_rows, row_names(edits.fit.result.folder)
     if "row" in table.column_names and pa.types.is_integer(table["row"].type):
         rows = np.asarray(table["row"].to_numpy(), np.int64)
         wrong = np.flatnonzero((rows < 0) | (rows >= n_rows))

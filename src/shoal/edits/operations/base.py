@@ -10,17 +10,17 @@ from functools import cached_property
 from types import UnionType
 from typing import TYPE_CHECKING, Annotated, Any, get_args, get_type_hints
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from shoal.edits.base_clusters import Ground
+from shoal.edits.base_fit import BaseFit
 from shoal.edits.log import Draft, Entry
 from shoal.edits.state import State, Touched
 
 if TYPE_CHECKING:
     from shoal.edits.carry import Carrier
 
-RowNumbers = NDArray[np.int64]
+Edit = Draft | Entry
+NewIds = Callable[[int], int]
 ClusterId = Annotated[int, "Cluster id."]
 Rows = Annotated[ArrayLike, "Rows, such as 17,20-29."]
 
@@ -29,11 +29,26 @@ _LONGEST_SHOWN = 60
 
 @dataclass(frozen=True)
 class Site:
-    """What an edit is planned on: the state, its fit, and the first unused cluster id."""
+    """What an edit is planned on: the state, and the first unused cluster id."""
 
     state: State
-    ground: Ground
     fresh: int
+
+    @property
+    def fit(self) -> BaseFit:
+        return self.state.fit
+
+
+@dataclass(frozen=True)
+class Words:
+    """How descriptions call clusters and rows."""
+
+    names: Mapping[int, str | None] = field(default_factory=dict)
+    noun: str = "row"
+
+    def cluster(self, cluster: int) -> str:
+        name = self.names.get(cluster)
+        return f"cluster {cluster}" if name is None else f"“{shortened(name)}”"
 
 
 @dataclass(frozen=True)
@@ -82,31 +97,31 @@ class Operation(ABC):
     def plan(self, site: Site, *args: Any, **kwargs: Any) -> Draft:
         """Check and resolve a request, so that a replay is deterministic."""
 
-    def apply(self, state: State, facts: Any, rows: Any, ground: Ground) -> State:
+    def apply(self, state: State, edit: Edit) -> State:
         return state
 
-    def touches(self, state: State, facts: Any, rows: Any, ground: Ground) -> Touched:
+    def touches(self, state: State, edit: Edit) -> Touched:
         """Return the clusters that it changes, creates or removes; None for all."""
         if self.restarts:
             return None
-        ids = facts["clusters"] if "clusters" in facts else [facts["cluster"]]
-        return frozenset([*ids, *self.made(facts)])
+        ids = edit.facts.get("clusters") or [edit.facts["cluster"]]
+        return frozenset([*ids, *self.created(edit)])
 
     @abstractmethod
-    def describe(self, facts: Any, called: Callable[[int], str], noun: str) -> str:
+    def describe(self, edit: Edit, words: Words) -> str:
         """Describe it: ``Merged cluster 7 into “cats”``."""
 
-    def request(self, facts: Any, rows: RowNumbers, called: Callable[[int], int]) -> dict[str, Any]:
+    def request(self, edit: Edit, new_id: NewIds) -> dict[str, Any]:
         """Return arguments of `plan` that repeat it with other cluster ids."""
-        return {k: called(v) if k == "cluster" else v for k, v in facts.items()}
+        return {k: new_id(v) if k == "cluster" else v for k, v in edit.facts.items()}
 
-    def made(self, facts: Any) -> list[int]:
+    def created(self, edit: Edit) -> list[int]:
         """Return the ids of created clusters, possibly with existing ones."""
         return []
 
-    def carry(self, to: Carrier, entry: Entry, was: State, now: State) -> None:
-        """Repeat it on a new fit; `was` and `now` are the old states before and after it."""
-        to.do(self.name, **self.request(entry.facts, entry.rows, lambda c: to.found(c, was)))
+    def carry(self, carrier: Carrier, entry: Entry, before: State, after: State) -> None:
+        """Repeat it on a new fit; `before` and `after` are its states in the old one."""
+        carrier.do(self.name, **self.request(entry, lambda c: carrier.found(c, before)))
 
 
 class FieldEdit(Operation):
@@ -114,9 +129,9 @@ class FieldEdit(Operation):
 
     field: str
 
-    def apply(self, state: State, facts: Any, rows: Any, ground: Ground) -> State:
-        cluster = state.clusters[facts["cluster"]]
-        return state.changed(replace(cluster, **{self.field: facts[self.field]}))
+    def apply(self, state: State, edit: Edit) -> State:
+        cluster = state.clusters[edit.facts["cluster"]]
+        return state.changed(replace(cluster, **{self.field: edit.facts[self.field]}))
 
 
 def shortened(text: str) -> str:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from shoal.core.plural import plural
 from shoal.edits.log import Draft, Entry
-from shoal.edits.operations.base import ClusterId, Command, RowNumbers, Rows, Site
+from shoal.edits.operations.base import ClusterId, Command, Edit, NewIds, Rows, Site, Words
 from shoal.edits.operations.move import Move
 from shoal.edits.rows import row_set
 from shoal.edits.state import State
@@ -23,28 +22,29 @@ class Confirm(Move):
 
     def plan(self, site: Site, rows: Rows, cluster: ClusterId) -> Draft:  # type: ignore[override]
         cluster = site.state.existing(cluster)
-        chosen = row_set(rows, site.ground.n_rows)
-        site.state.refuse_elsewhere(chosen, site.ground.deciding(chosen), cluster)
+        chosen = row_set(rows, site.fit.n_rows)
+        site.state.refuse_elsewhere(chosen, site.fit.deciding(chosen), cluster)
         return Draft(self.name, {"to": cluster, "new": False, "count": len(chosen)}, chosen)
 
-    def apply(self, state: State, facts: Any, rows: RowNumbers, ground: Any) -> State:
-        moved = super().apply(state, facts, rows, ground)
+    def apply(self, state: State, edit: Edit) -> State:
+        moved = super().apply(state, edit)
         return replace(moved, answers=state.answers, whole=state.whole)
 
-    def describe(self, facts: Any, called: Callable[[int], str], noun: str) -> str:
-        return f"Confirmed {plural(facts['count'], noun)} of {called(facts['to'])}"
+    def describe(self, edit: Edit, words: Words) -> str:
+        count, to = edit.facts["count"], words.cluster(edit.facts["to"])
+        return f"Confirmed {plural(count, words.noun)} of {to}"
 
-    def request(self, facts: Any, rows: Any, called: Callable[[int], int]) -> dict[str, Any]:
-        return {"rows": rows, "cluster": called(facts["to"])}
+    def request(self, edit: Edit, new_id: NewIds) -> dict[str, Any]:
+        return {"rows": edit.rows, "cluster": new_id(edit.facts["to"])}
 
-    def made(self, facts: Any) -> list[int]:
+    def created(self, edit: Edit) -> list[int]:
         return []
 
-    def carry(self, to: Carrier, entry: Entry, was: State, now: State) -> None:
-        target, rows = to.found(entry.facts["to"], was), to.rows(entry)
-        there = rows[to.after.labels_of(rows) == target]
+    def carry(self, carrier: Carrier, entry: Entry, before: State, after: State) -> None:
+        target, rows = carrier.found(entry.facts["to"], before), carrier.rows(entry)
+        there = rows[carrier.edits.labels_of(rows) == target]
         if len(there) < len(rows):
             left = len(rows) - len(there)
-            to.skip(f"{entry.describe()}: {left:,} of them", f"they are not in {target} now")
+            carrier.skip(f"{entry.describe()}: {left:,} of them", f"they are not in {target} now")
         if len(there):
-            to.do(self.name, rows=there, cluster=target)
+            carrier.do(self.name, rows=there, cluster=target)

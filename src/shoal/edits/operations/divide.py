@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from shoal.edits.log import Draft, Entry
-from shoal.edits.operations.base import ClusterId, Operation, Site
+from shoal.edits.operations.base import ClusterId, Edit, NewIds, Operation, Site, Words
 from shoal.edits.operations.split import carry_parts
 from shoal.edits.rows import row_set
 from shoal.edits.state import Cluster, State
@@ -36,11 +35,11 @@ class Divide(Operation):
             raise InputError(f"they hold {share} of cluster {cluster}'s rows")
         return Draft(self.name, {"cluster": cluster, "id": site.fresh}, chosen)
 
-    def apply(self, state: State, facts: Any, rows: Any, ground: Any) -> State:
-        cluster, new = int(facts["cluster"]), int(facts["id"])
+    def apply(self, state: State, edit: Edit) -> State:
+        cluster, new = int(edit.facts["cluster"]), int(edit.facts["id"])
         labels = state.of_representative.copy()
-        labels[rows] = new
-        goes = (state.row_cluster == cluster) & ~state.foreign & np.isin(state.row_place, rows)
+        labels[edit.rows] = new
+        goes = (state.row_cluster == cluster) & ~state.foreign & np.isin(state.row_place, edit.rows)
         return state.changed(
             Cluster(new),
             stale=(cluster,),
@@ -49,14 +48,14 @@ class Divide(Operation):
             whole=state.whole - {cluster},
         )
 
-    def describe(self, facts: Any, called: Callable[[int], str], noun: str) -> str:
-        return f"Took cluster {facts['id']} out of {called(facts['cluster'])}"
+    def describe(self, edit: Edit, words: Words) -> str:
+        return f"Took cluster {edit.facts['id']} out of {words.cluster(edit.facts['cluster'])}"
 
-    def request(self, facts: Any, rows: Any, called: Callable[[int], int]) -> dict[str, Any]:
-        return {"cluster": called(facts["cluster"]), "representatives": rows}
+    def request(self, edit: Edit, new_id: NewIds) -> dict[str, Any]:
+        return {"cluster": new_id(edit.facts["cluster"]), "representatives": edit.rows}
 
-    def made(self, facts: Any) -> list[int]:
-        return [facts["id"]]
+    def created(self, edit: Edit) -> list[int]:
+        return [edit.facts["id"]]
 
-    def carry(self, to: Carrier, entry: Entry, was: State, now: State) -> None:
-        carry_parts(to, entry, was, now, [entry.facts["cluster"], *self.made(entry.facts)])
+    def carry(self, carrier: Carrier, entry: Entry, before: State, after: State) -> None:
+        carry_parts(carrier, entry, before, after, self.created(entry))

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated
 
 from shoal.edits.log import Draft
-from shoal.edits.operations.base import ClusterId, Command, FieldEdit, Site
+from shoal.edits.operations.base import ClusterId, Command, Edit, FieldEdit, Site, Words
 from shoal.errors import InputError
 
 
@@ -29,5 +28,6 @@ class Lock(FieldEdit):
             raise InputError(f"cluster {cluster} is {'' if locked else 'not '}locked already")
         return Draft(self.name, {"cluster": cluster, "locked": locked})
 
-    def describe(self, facts: Any, called: Callable[[int], str], noun: str) -> str:
-        return f"{'Locked' if facts['locked'] else 'Unlocked'} {called(facts['cluster'])}"
+    def describe(self, edit: Edit, words: Words) -> str:
+        verb = "Locked" if edit.facts["locked"] else "Unlocked"
+        return f"{verb} {words.cluster(edit.facts['cluster'])}"

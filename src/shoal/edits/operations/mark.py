@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated
 
 from shoal.edits.log import Draft
-from shoal.edits.operations.base import ClusterId, Command, FieldEdit, Site
+from shoal.edits.operations.base import ClusterId, Command, Edit, FieldEdit, Site, Words
 from shoal.errors import InputError
 
 MARKS = ("good", "junk")
@@ -29,6 +28,6 @@ class Mark(FieldEdit):
             raise InputError(f"mark {mark!r:.60}: give one of {', '.join(MARKS)}, or none")
         return Draft(self.name, {"cluster": cluster, "mark": mark})
 
-    def describe(self, facts: Any, called: Callable[[int], str], noun: str) -> str:
-        mark, cluster = facts["mark"], called(facts["cluster"])
+    def describe(self, edit: Edit, words: Words) -> str:
+        mark, cluster = edit.facts["mark"], words.cluster(edit.facts["cluster"])
         return f"Marked {cluster} as {mark}" if mark else f"Took the mark off {cluster}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,7 +10,7 @@ import numpy as np
 from shoal.edits.errors import NotNowError
 from shoal.edits.log import Draft, Entry
 from shoal.edits.names import clean_name, proposed, refuse_taken
-from shoal.edits.operations.base import Command, Operation, Site
+from shoal.edits.operations.base import Command, Edit, NewIds, Operation, Site, Words
 from shoal.edits.state import State
 
 if TYPE_CHECKING:
@@ -38,14 +37,14 @@ class Merge(Operation):
         facts = {"clusters": merge.clusters, "into": merge.into, "name": called, "note": merge.note}
         return Draft(self.name, facts)
 
-    def apply(self, state: State, facts: Any, rows: Any, ground: Any) -> State:
-        into, clusters = int(facts["into"]), tuple(facts["clusters"])
+    def apply(self, state: State, edit: Edit) -> State:
+        into, clusters = int(edit.facts["into"]), tuple(edit.facts["clusters"])
         gone = tuple(c for c in clusters if c != into)
         renamed = np.arange(max(state.clusters) + 1, dtype=np.int32)
         renamed[list(gone)] = into
         pairs = [tuple(sorted(into if c in gone else c for c in pair)) for pair in state.apart]
         return state.changed(
-            replace(state.clusters[into], name=facts["name"], note=facts["note"]),
+            replace(state.clusters[into], name=edit.facts["name"], note=edit.facts["note"]),
             gone=gone,
             stale=(into,),
             of_representative=renamed[state.of_representative],
@@ -54,42 +53,43 @@ class Merge(Operation):
             whole=state.whole - set(clusters),
         )
 
-    def describe(self, facts: Any, called: Callable[[int], str], noun: str) -> str:
-        gone = [called(c) for c in facts["clusters"] if c != facts["into"]]
+    def describe(self, edit: Edit, words: Words) -> str:
+        gone = [words.cluster(c) for c in edit.facts["clusters"] if c != edit.facts["into"]]
         together = " and ".join([", ".join(gone[:-1]), gone[-1]] if gone[1:] else gone)
-        return f"Merged {together} into {called(facts['into'])}"
+        return f"Merged {together} into {words.cluster(edit.facts['into'])}"
 
-    def request(self, facts: Any, rows: Any, called: Callable[[int], int]) -> dict[str, Any]:
-        clusters = [called(c) for c in facts["clusters"]]
-        return {"clusters": clusters, "into": called(facts["into"]), "name": facts["name"]}
+    def request(self, edit: Edit, new_id: NewIds) -> dict[str, Any]:
+        facts = edit.facts
+        clusters = [new_id(c) for c in facts["clusters"]]
+        return {"clusters": clusters, "into": new_id(facts["into"]), "name": facts["name"]}
 
-    def carry(self, to: Carrier, entry: Entry, was: State, now: State) -> None:
+    def carry(self, carrier: Carrier, entry: Entry, before: State, after: State) -> None:
         facts = entry.facts
-        union = np.isin(was.of_representative, facts["clusters"])
-        found = self._found(to, entry, was, union)
+        union = np.isin(before.of_representative, facts["clusters"])
+        found = self._found(carrier, entry, before, union)
         for cluster in facts["clusters"]:
-            to.ids.pop(cluster, None)
+            carrier.ids.pop(cluster, None)
         if len(found) < 2:
-            to.know(facts["into"], union)
+            carrier.match(facts["into"], union)
             raise NotNowError("fewer than two of its clusters are left to merge")
         targets = list(dict.fromkeys(found.values()))
         into = found.get(facts["into"], targets[0])
-        to.ids[facts["into"]] = into
+        carrier.ids[facts["into"]] = into
         if len(targets) > 1:
-            to.do("merge", clusters=targets, into=into)
+            carrier.do("merge", clusters=targets, into=into)
         name = facts["name"]
-        if name is not None and to.after.state.clusters[into].name != name:
-            to.do("rename", cluster=into, name=name)
+        if name is not None and carrier.edits.state.clusters[into].name != name:
+            carrier.do("rename", cluster=into, name=name)
         if len(targets) == 1:
             raise NotNowError(f"cluster {into} of the new fit has them together already")
 
-    def _found(self, to: Carrier, entry: Entry, was: State, union: Any) -> dict[int, int]:
+    def _found(self, carrier: Carrier, entry: Entry, before: State, union: Any) -> dict[int, int]:
         """Return the new clusters of the merged ones that are of their rows for the most part."""
-        of_union, _, own = to.spread(union)
+        of_union, _, own = carrier.spread(union)
         found: dict[int, int] = {}
         for cluster in entry.facts["clusters"]:
             try:
-                target = to.holder(cluster, was)
+                target = carrier.holder(cluster, before)
                 if target in of_union and 2 * of_union[target] <= own[target]:
                     share = 100 * of_union[target] / own[target]
                     raise NotNowError(
@@ -98,5 +98,5 @@ class Merge(Operation):
                     )
                 found[cluster] = target
             except NotNowError as error:
-                to.skip(f"{entry.describe()}: cluster {cluster}", str(error))
+                carrier.skip(f"{entry.describe()}: cluster {cluster}", str(error))
         return found

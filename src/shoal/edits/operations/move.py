@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 
 from shoal.core.plural import plural
-from shoal.edits.base_clusters import Ground
 from shoal.edits.log import Draft, Entry
 from shoal.edits.names import clean_name, refuse_taken
-from shoal.edits.operations.base import Command, Operation, RowNumbers, Rows, Site, shortened
+from shoal.edits.operations.base import (
+    Command,
+    Edit,
+    NewIds,
+    Operation,
+    Rows,
+    Site,
+    Words,
+    shortened,
+)
 from shoal.edits.rows import row_set
 from shoal.edits.state import Cluster, State, Touched
 from shoal.errors import InputError
@@ -28,12 +35,12 @@ class Move(Operation):
         self,
         site: Site,
         rows: Rows,
-        to: Annotated[int | None, "Target cluster; by default a new one."] = (None),
+        to: Annotated[int | None, "Target cluster; by default a new one."] = None,
         name: Annotated[str | None, "Name of the new cluster."] = None,
     ) -> Draft:
         state = site.state
-        chosen = row_set(rows, site.ground.n_rows)
-        places = site.ground.deciding(chosen)
+        chosen = row_set(rows, site.fit.n_rows)
+        places = site.fit.deciding(chosen)
         if (places < 0).any():
             bad = chosen[places < 0]
             raise InputError(f"row {bad[0]} is quarantined: it can be in no cluster")
@@ -54,15 +61,15 @@ class Move(Operation):
         facts: dict[str, Any] = {"to": site.fresh if to is None else to, "new": to is None}
         return Draft(self.name, {**facts, "name": called, "count": len(chosen)}, chosen)
 
-    def apply(self, state: State, facts: Any, rows: RowNumbers, ground: Ground) -> State:
-        to, places = int(facts["to"]), ground.deciding(rows)
-        stays = ~np.isin(state.rows, rows, assume_unique=True)
-        all_rows = np.concatenate([state.rows[stays], rows])
+    def apply(self, state: State, edit: Edit) -> State:
+        to, places = int(edit.facts["to"]), state.fit.deciding(edit.rows)
+        stays = ~np.isin(state.rows, edit.rows, assume_unique=True)
+        all_rows = np.concatenate([state.rows[stays], edit.rows])
         order = np.argsort(all_rows, kind="stable")
-        to_all = np.full(len(rows), to, np.int32)
-        origins = np.unique(state.labels_of(rows, places)).tolist()
+        to_all = np.full(len(edit.rows), to, np.int32)
+        origins = np.unique(state.labels_of(edit.rows, places)).tolist()
         return state.changed(
-            *([Cluster(to, facts["name"])] if facts["new"] else []),
+            *([Cluster(to, edit.facts["name"])] if edit.facts["new"] else []),
             stale=(to, *origins),
             rows=all_rows[order],
             row_cluster=np.concatenate([state.row_cluster[stays], to_all])[order],
@@ -70,26 +77,27 @@ class Move(Operation):
             whole=state.whole - {to},
         )
 
-    def touches(self, state: State, facts: Any, rows: RowNumbers, ground: Ground) -> Touched:
-        labels = state.labels_of(rows, ground.deciding(rows))
-        return frozenset({int(facts["to"]), *np.unique(labels).tolist()})
+    def touches(self, state: State, edit: Edit) -> Touched:
+        labels = state.labels_of(edit.rows, state.fit.deciding(edit.rows))
+        return frozenset({int(edit.facts["to"]), *np.unique(labels).tolist()})
 
-    def describe(self, facts: Any, called: Callable[[int], str], noun: str) -> str:
-        to = f"new cluster {facts['to']}" if facts["new"] else called(facts["to"])
+    def describe(self, edit: Edit, words: Words) -> str:
+        facts = edit.facts
+        to = f"new cluster {facts['to']}" if facts["new"] else words.cluster(facts["to"])
         if facts["name"] is not None:
             to = f"new cluster “{shortened(facts['name'])}”"
-        return f"Moved {plural(facts['count'], noun)} to {to}"
+        return f"Moved {plural(facts['count'], words.noun)} to {to}"
 
-    def request(self, facts: Any, rows: Any, called: Callable[[int], int]) -> dict[str, Any]:
-        to = None if facts["new"] else called(facts["to"])
-        return {"rows": rows, "to": to, "name": facts["name"]}
+    def request(self, edit: Edit, new_id: NewIds) -> dict[str, Any]:
+        to = None if edit.facts["new"] else new_id(edit.facts["to"])
+        return {"rows": edit.rows, "to": to, "name": edit.facts["name"]}
 
-    def made(self, facts: Any) -> list[int]:
-        return [facts["to"]]
+    def created(self, edit: Edit) -> list[int]:
+        return [edit.facts["to"]]
 
-    def carry(self, to: Carrier, entry: Entry, was: State, now: State) -> None:
-        rows, facts = to.rows(entry), entry.facts
-        wanted = self.request(facts, rows, lambda c: to.found(c, was))
-        done = to.do(self.name, wanted=facts["to"] if facts["new"] else 0, **wanted)
+    def carry(self, carrier: Carrier, entry: Entry, before: State, after: State) -> None:
+        rows, facts = carrier.rows(entry), entry.facts
+        request = self.request(entry, lambda c: carrier.found(c, before)) | {"rows": rows}
+        done = carrier.do(self.name, wanted=facts["to"] if facts["new"] else 0, **request)
         if facts["new"]:
-            to.ids[facts["to"]] = done.facts["to"]
+            carrier.ids[facts["to"]] = done.facts["to"]

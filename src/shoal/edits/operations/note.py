@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated
 
 from shoal.edits.log import Draft
 from shoal.edits.names import LONGEST_NOTE, stored
-from shoal.edits.operations.base import ClusterId, Command, FieldEdit, Site
+from shoal.edits.operations.base import ClusterId, Command, Edit, FieldEdit, Site, Words
 from shoal.errors import InputError
 
 
@@ -28,6 +27,6 @@ class Note(FieldEdit):
             raise InputError(f"a note of {len(note):,} characters: give at most {LONGEST_NOTE:,}")
         return Draft(self.name, {"cluster": cluster, "note": stored(note)})
 
-    def describe(self, facts: Any, called: Callable[[int], str], noun: str) -> str:
-        verb = "Wrote a" if facts["note"] else "Removed the"
-        return f"{verb} note on {called(facts['cluster'])}"
+    def describe(self, edit: Edit, words: Words) -> str:
+        verb = "Wrote a" if edit.facts["note"] else "Removed the"
+        return f"{verb} note on {words.cluster(edit.facts['cluster'])}"

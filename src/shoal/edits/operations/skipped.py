@@ -1,13 +1,10 @@
-"""An edit of another run could not be done here."""
+"""An edit of another run that could not be repeated."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 from shoal.edits.log import Draft
-from shoal.edits.operations.base import Operation, Site
-from shoal.edits.state import Touched
+from shoal.edits.operations.base import Edit, Operation, Site, Words
+from shoal.edits.state import State, Touched
 
 
 class Skipped(Operation):
@@ -16,8 +13,8 @@ class Skipped(Operation):
     def plan(self, site: Site, what: str, why: str) -> Draft:
         return Draft(self.name, {"what": what, "why": why})
 
-    def touches(self, state: Any, facts: Any, rows: Any, ground: Any) -> Touched:
+    def touches(self, state: State, edit: Edit) -> Touched:
         return frozenset()
 
-    def describe(self, facts: Any, called: Callable[[int], str], noun: str) -> str:
-        return f"Not carried over: {facts['what']} ({facts['why']})"
+    def describe(self, edit: Edit, words: Words) -> str:
+        return f"Not carried over: {edit.facts['what']} ({edit.facts['why']})"

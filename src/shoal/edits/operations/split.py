@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
@@ -10,10 +9,18 @@ from numpy.typing import NDArray
 
 from shoal.core.null import REAL
 from shoal.core.tree import Tree
-from shoal.edits.base_clusters import Ground
+from shoal.edits.base_fit import BaseFit
 from shoal.edits.errors import NotNowError
 from shoal.edits.log import Draft, Entry
-from shoal.edits.operations.base import ClusterId, Command, Operation, Site
+from shoal.edits.operations.base import (
+    ClusterId,
+    Command,
+    Edit,
+    NewIds,
+    Operation,
+    Site,
+    Words,
+)
 from shoal.edits.state import Cluster, State, whole_number
 from shoal.errors import InputError
 
@@ -34,19 +41,19 @@ class Split(Operation):
         cluster: ClusterId,
         parts: Annotated[int | None, "Number of parts; by default chosen from the tree."] = None,
     ) -> Draft:
-        state, ground = site.state, site.ground
+        state, fit = site.state, site.fit
         cluster = state.editable(cluster)
-        positions, counts = splitting(state, cluster, ground.position)
-        ranks = splits_under(ground, positions)
+        positions, counts = splitting(state, cluster, fit.position)
+        ranks = splits_under(fit, positions)
         if parts is None:
-            wanted = own_parts(ground.tree, ranks, cluster)
+            wanted = own_parts(fit.tree, ranks, cluster)
         else:
             wanted = whole_number(parts, "parts")
         if not 2 <= wanted <= len(ranks) + 1:
             at_most = f"it has {len(ranks) + 1} pieces in the tree"
             rule = f"give 2 to {len(ranks) + 1}" if len(ranks) else "take rows out of it instead"
             raise InputError(f"cluster {cluster} into {wanted} parts, but {at_most}: {rule}")
-        cuts = np.sort(ground.tree.splits[ranks[: wanted - 1]])
+        cuts = np.sort(fit.tree.splits[ranks[: wanted - 1]])
         at = np.searchsorted(cuts, positions, side="right")
         sizes = np.zeros(wanted, np.int64)
         np.add.at(sizes, at, counts)
@@ -55,10 +62,10 @@ class Split(Operation):
         ids[largest_first] = [cluster, *range(site.fresh, site.fresh + wanted - 1)]
         return Draft(self.name, {"cluster": cluster, "cuts": cuts.tolist(), "ids": ids.tolist()})
 
-    def apply(self, state: State, facts: Any, rows: Any, ground: Ground) -> State:
-        cluster, ids = int(facts["cluster"]), np.asarray(facts["ids"], np.int32)
-        cuts = np.asarray(facts["cuts"], np.int64)
-        part = ids[np.searchsorted(cuts, ground.position, side="right")]
+    def apply(self, state: State, edit: Edit) -> State:
+        cluster, ids = int(edit.facts["cluster"]), np.asarray(edit.facts["ids"], np.int32)
+        cuts = np.asarray(edit.facts["cuts"], np.int64)
+        part = ids[np.searchsorted(cuts, state.fit.position, side="right")]
         labels = np.where(state.of_representative == cluster, part, state.of_representative)
         anchored = bool(((state.of_representative == cluster) & (state.own_rows > 0)).any())
         moved = state.row_cluster == cluster
@@ -72,49 +79,53 @@ class Split(Operation):
             whole=state.whole - {cluster},
         )
 
-    def describe(self, facts: Any, called: Callable[[int], str], noun: str) -> str:
-        return f"Split {called(facts['cluster'])} into {len(facts['ids'])} clusters"
+    def describe(self, edit: Edit, words: Words) -> str:
+        return (
+            f"Split {words.cluster(edit.facts['cluster'])} into {len(edit.facts['ids'])} clusters"
+        )
 
-    def request(self, facts: Any, rows: Any, called: Callable[[int], int]) -> dict[str, Any]:
-        return {"cluster": called(facts["cluster"]), "parts": len(facts["ids"])}
+    def request(self, edit: Edit, new_id: NewIds) -> dict[str, Any]:
+        return {"cluster": new_id(edit.facts["cluster"]), "parts": len(edit.facts["ids"])}
 
-    def made(self, facts: Any) -> list[int]:
-        return list(facts["ids"])
+    def created(self, edit: Edit) -> list[int]:
+        return list(edit.facts["ids"])
 
-    def carry(self, to: Carrier, entry: Entry, was: State, now: State) -> None:
-        carry_parts(to, entry, was, now, self.made(entry.facts))
+    def carry(self, carrier: Carrier, entry: Entry, before: State, after: State) -> None:
+        carry_parts(carrier, entry, before, after, self.created(entry))
 
 
-def carry_parts(to: Carrier, entry: Entry, was: State, now: State, ids: list[int]) -> None:
-    """Take the parts of a cluster apart, one by one, where they are in one cluster."""
+def carry_parts(
+    carrier: Carrier, entry: Entry, before: State, after: State, ids: list[int]
+) -> None:
+    """Separate the parts of a cluster, one by one, where they are in one cluster."""
     cluster = entry.facts["cluster"]
-    if cluster not in to.ids:
-        raise NotNowError(to.why_gone(cluster, was))
-    mine = was.of_representative == cluster
+    if cluster not in carrier.ids:
+        raise NotNowError(carrier.why_gone(cluster, before))
+    mine = before.of_representative == cluster
     for part in sorted(ids):  # a number that is less than one given before is not free
         if part == cluster:
             continue
         try:
-            _carry_part(to, part, mine & (now.of_representative == part))
+            _carry_part(carrier, part, mine & (after.of_representative == part))
         except InputError as error:
-            to.skip(f"{entry.describe()}: the part {part}", str(error))
+            carrier.skip(f"{entry.describe()}: the part {part}", str(error))
 
 
-def _carry_part(to: Carrier, part: int, old: NDArray[np.bool_]) -> None:
-    there, total, own = to.spread(old)
+def _carry_part(carrier: Carrier, part: int, old: NDArray[np.bool_]) -> None:
+    there, total, own = carrier.spread(old)
     best = max(there, key=lambda c: there[c], default=-1)
     if best < 0 or 2 * there[best] <= total:
         raise NotNowError("its rows are spread over several clusters of the new fit")
     if 2 * there[best] > own[best]:
-        to.ids[part] = best
+        carrier.ids[part] = best
         raise NotNowError(f"it is cluster {best} of the new fit already")
-    shared = to.bridge.shared(old)
-    labels = to.after.state.of_representative
-    chosen = np.flatnonzero((labels == best) & (2 * shared > to.common))
+    shared = carrier.overlap.shared(old)
+    labels = carrier.edits.state.of_representative
+    chosen = np.flatnonzero((labels == best) & (2 * shared > carrier.overlap.known))
     if not len(chosen):
         raise NotNowError("no representative of the new fit stands for its rows")
-    done = to.do("divide", cluster=best, representatives=chosen, wanted=part)
-    to.ids[part] = done.facts["id"]
+    done = carrier.do("divide", cluster=best, representatives=chosen, wanted=part)
+    carrier.ids[part] = done.facts["id"]
 
 
 def splitting(
@@ -132,7 +143,7 @@ def splitting(
     return position[places], counts
 
 
-def splits_under(ground: Ground, positions: NDArray[np.int64]) -> NDArray[np.int64]:
+def splits_under(fit: BaseFit, positions: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return the ranks of the splits that tell some leaves of the tree apart, ascending.
 
     Between two leaves that follow each other, of those given, the most telling split in between
@@ -141,7 +152,7 @@ def splits_under(ground: Ground, positions: NDArray[np.int64]) -> NDArray[np.int
     at = np.sort(positions)
     if len(at) < 2:
         return np.empty(0, np.int64)
-    between = np.minimum.reduceat(ground.rank[: at[-1] + 1], at[:-1] + 1)
+    between = np.minimum.reduceat(fit.rank[: at[-1] + 1], at[:-1] + 1)
     return np.sort(between)
 
 

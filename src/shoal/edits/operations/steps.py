@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated
 
 from shoal.core.plural import plural
 from shoal.edits.log import Draft
-from shoal.edits.operations.base import Operation, Site
+from shoal.edits.operations.base import Edit, Operation, Site, Words
+from shoal.edits.state import State
 
 
 class Undo(Operation):
@@ -19,11 +19,11 @@ class Undo(Operation):
     def plan(self, site: Site, n: Annotated[int, "How many."] = 1) -> Draft:
         return Draft(self.name, {"n": n})
 
-    def touches(self, state: Any, facts: Any, rows: Any, ground: Any) -> None:
+    def touches(self, state: State, edit: Edit) -> None:
         return None
 
-    def describe(self, facts: Any, called: Callable[[int], str], noun: str) -> str:
-        return f"{self.past} {plural(facts.get('n', 1), 'edit')}"
+    def describe(self, edit: Edit, words: Words) -> str:
+        return f"{self.past} {plural(edit.facts.get('n', 1), 'edit')}"
 
 
 class Redo(Undo):

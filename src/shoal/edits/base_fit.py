@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -25,12 +25,7 @@ class Base:
 
     k: int  # number of clusters
     labels: NDArray[np.int32]  # (m,) int32 cluster id of each representative
-    count: Callable[[], NDArray[np.int64]]  # computes `counts` on first use
-
-    @cached_property
-    def counts(self) -> NDArray[np.int64]:
-        """Rows that each representative decides, (m,)."""
-        return self.count()
+    fit: BaseFit = field(repr=False)
 
 
 def fit_fingerprint(tree: str, assign: str) -> str:
@@ -38,14 +33,13 @@ def fit_fingerprint(tree: str, assign: str) -> str:
     return fingerprint(_VERSION, tree, assign)
 
 
-class Ground:
+class BaseFit:
     """A finished run as the edits see it: by its representatives.
 
-    One representative decides a row's cluster at every cut (see `core.verdicts.outvoted`). What
-    edits do to clusters moves whole representatives, so that merging two clusters gives exactly
-    the union of their rows. Where only some rows are representatives, the places of all rows
-    are copied to one file in the folder ``places``, from which few can be looked up at once; it
-    can be deleted at any time.
+    One representative decides a row's cluster at every cut (see `core.verdicts.outvoted`). Edits
+    move whole representatives, so that merging two clusters gives exactly the union of their rows.
+    Where only some rows are representatives, those of all rows are copied to one file in the folder
+    ``places``, for looking up a few; it can be deleted at any time.
     """
 
     def __init__(self, result: Result) -> None:
@@ -86,20 +80,20 @@ class Ground:
         """Return the base cut into k clusters; that of the primary layer by default."""
         k = self.result.primary.k if k is None else k
         if k not in self._bases:
-            self._bases[k] = Base(k, self.result.representative_labels(k), lambda: self.counts)
+            self._bases[k] = Base(k, self.result.representative_labels(k), self)
         return self._bases[k]
 
     @cached_property
     def counts(self) -> NDArray[np.int64]:
         """Rows that each representative decides, (m,)."""
-        kept = self.result.folder.stage("places").whole(f"counts_{self._short}")
-        found = _kept(kept, (self.tree.n_leaves,), np.dtype(np.int64))
-        if found is not None:
-            return found
+        path = self.result.folder.stage("places").whole(f"counts_{self._short}")
+        stored = _read_cache(path, (self.tree.n_leaves,), np.dtype(np.int64))
+        if stored is not None:
+            return stored
         counts = self.result.counts
         if not self.result.rows_are_representatives:
             with suppress(StorageFullError):
-                write_npy(kept, counts)
+                write_npy(path, counts)
         return counts
 
     def deciding(self, rows: NDArray[np.int64]) -> NDArray[np.int32]:
@@ -124,24 +118,22 @@ class Ground:
         """The representative that decides each row, (N,), mapped from a file."""
         if self.result.rows_are_representatives:
             return read_npy(self.result.folder.stage("summarise").whole("place"), mmap=True)
-        kept = self.result.folder.stage("places").whole(f"representative_{self._short}")
+        path = self.result.folder.stage("places").whole(f"representative_{self._short}")
         form = (self.n_rows,), np.dtype(np.int32)
-        if _kept(kept, *form, mmap=True) is None:
+        if _read_cache(path, *form, mmap=True) is None:
             try:
-                write_npy_blocks(kept, *form, (places for _, places in self.shards()))
+                write_npy_blocks(path, *form, (places for _, places in self.shards()))
             except StorageFullError:  # a run that cannot be written can still be read
                 return self.result.representative_of_row
-        return read_npy(kept, mmap=True)
+        return read_npy(path, mmap=True)
 
 
-def _kept(
+def _read_cache(
     path: Path, shape: tuple[int, ...], dtype: np.dtype, mmap: bool = False
 ) -> NDArray | None:
-    """Read what was made from the stages before; None where it is not there, or damaged."""
-    if not path.exists():
-        return None
-    try:
+    """Read an array made earlier; None if it is missing or damaged."""
+    with suppress(RunError):
         found = read_npy(path, mmap)
-    except RunError:
-        return None
-    return found if (found.shape, found.dtype) == (shape, dtype) else None
+        if (found.shape, found.dtype) == (shape, dtype):
+            return found
+    return None

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated
 
 from shoal.edits.log import Draft
 from shoal.edits.names import clean_name, refuse_taken
-from shoal.edits.operations.base import ClusterId, Command, FieldEdit, Site, shortened
+from shoal.edits.operations.base import ClusterId, Command, Edit, FieldEdit, Site, Words, shortened
 
 
 class Rename(FieldEdit):
@@ -26,8 +25,8 @@ class Rename(FieldEdit):
         refuse_taken(site.state, called, (cluster,))
         return Draft(self.name, {"cluster": cluster, "name": called})
 
-    def describe(self, facts: Any, called: Callable[[int], str], noun: str) -> str:
-        name, cluster = facts["name"], called(facts["cluster"])
+    def describe(self, edit: Edit, words: Words) -> str:
+        name, cluster = edit.facts["name"], words.cluster(edit.facts["cluster"])
         if name is None:
             return f"Took the name off {cluster}"
         return f"Renamed {cluster} to “{shortened(name)}”"

@@ -1,13 +1,12 @@
-"""Two clusters are not the same."""
+"""Two clusters are different."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 from shoal.edits.log import Draft
-from shoal.edits.operations.base import ClusterId, Command, Operation, Site
+from shoal.edits.operations.base import ClusterId, Command, Edit, NewIds, Operation, Site, Words
 from shoal.edits.state import State
 from shoal.errors import InputError
 
@@ -22,14 +21,13 @@ class Apart(Operation):
             raise InputError(f"cluster {a} and itself: give two clusters")
         return Draft(self.name, {"clusters": pair})
 
-    def apply(self, state: State, facts: Any, rows: Any, ground: Any) -> State:
-        a, b = sorted(facts["clusters"])
+    def apply(self, state: State, edit: Edit) -> State:
+        a, b = sorted(edit.facts["clusters"])
         return replace(state, apart=state.apart | {(a, b)})
 
-    def describe(self, facts: Any, called: Callable[[int], str], noun: str) -> str:
-        one, other = map(called, facts["clusters"])
+    def describe(self, edit: Edit, words: Words) -> str:
+        one, other = map(words.cluster, edit.facts["clusters"])
         return f"{one} and {other} will not be merged"
 
-    def request(self, facts: Any, rows: Any, called: Callable[[int], int]) -> dict[str, Any]:
-        a, b = map(called, facts["clusters"])
-        return {"a": a, "b": b}
+    def request(self, edit: Edit, new_id: NewIds) -> dict[str, Any]:
+        return dict(zip("ab", map(new_id, edit.facts["clusters"]), strict=True))

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 from shoal.edits.log import Draft
-from shoal.edits.operations.base import ClusterId, Command, Operation, Site
+from shoal.edits.operations.base import ClusterId, Command, Edit, Operation, Site, Words
 from shoal.edits.state import State
 
 
@@ -18,8 +16,8 @@ class Whole(Operation):
     def plan(self, site: Site, cluster: ClusterId) -> Draft:
         return Draft(self.name, {"cluster": site.state.existing(cluster)})
 
-    def apply(self, state: State, facts: Any, rows: Any, ground: Any) -> State:
-        return replace(state, whole=state.whole | {int(facts["cluster"])})
+    def apply(self, state: State, edit: Edit) -> State:
+        return replace(state, whole=state.whole | {int(edit.facts["cluster"])})
 
-    def describe(self, facts: Any, called: Callable[[int], str], noun: str) -> str:
-        return f"{called(facts['cluster'])} will not be split"
+    def describe(self, edit: Edit, words: Words) -> str:
+        return f"{words.cluster(edit.facts['cluster'])} will not be split"

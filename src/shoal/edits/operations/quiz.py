@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from shoal.edits.errors import NotNowError
 from shoal.edits.log import Draft, Entry
-from shoal.edits.operations.base import ClusterId, Command, Operation, Site
+from shoal.edits.operations.base import ClusterId, Command, Edit, Operation, Site, Words
 from shoal.edits.rows import row_set
 from shoal.edits.state import Answers, State
 from shoal.errors import InputError
@@ -28,7 +27,7 @@ class Quiz(Operation):
     commands = (Command("quiz", "Record which rows of a sample belong to their cluster."),)
 
     def plan(self, site: Site, cluster: ClusterId, right: Right, wrong: Wrong = ()) -> Draft:
-        cluster, n_rows = site.state.existing(cluster), site.ground.n_rows
+        cluster, n_rows = site.state.existing(cluster), site.fit.n_rows
         answers = {
             answer: row_set(rows, n_rows) if np.size(rows) else np.empty(0, np.int64)
             for answer, rows in (("right", right), ("wrong", wrong))
@@ -37,25 +36,26 @@ class Quiz(Operation):
         judged = row_set(both, n_rows)
         if len(judged) < len(both):
             raise InputError("a row cannot be both right and wrong")
-        site.state.refuse_elsewhere(judged, site.ground.deciding(judged), cluster)
+        site.state.refuse_elsewhere(judged, site.fit.deciding(judged), cluster)
         return Draft(self.name, {"cluster": cluster, **{k: v.tolist() for k, v in answers.items()}})
 
-    def apply(self, state: State, facts: Any, rows: Any, ground: Any) -> State:
-        cluster = int(facts["cluster"])
-        answers = Answers(tuple(facts["right"]), tuple(facts["wrong"]), state.sizes[cluster])
+    def apply(self, state: State, edit: Edit) -> State:
+        cluster = int(edit.facts["cluster"])
+        right, wrong = tuple(edit.facts["right"]), tuple(edit.facts["wrong"])
+        answers = Answers(right, wrong, state.sizes[cluster])
         return replace(state, answers={**state.answers, cluster: answers})
 
-    def describe(self, facts: Any, called: Callable[[int], str], noun: str) -> str:
-        right, wrong = len(facts["right"]), len(facts["wrong"])
-        return f"Quiz on {called(facts['cluster'])}: {right} right, {wrong} wrong"
+    def describe(self, edit: Edit, words: Words) -> str:
+        right, wrong = len(edit.facts["right"]), len(edit.facts["wrong"])
+        return f"Quiz on {words.cluster(edit.facts['cluster'])}: {right} right, {wrong} wrong"
 
-    def carry(self, to: Carrier, entry: Entry, was: State, now: State) -> None:
-        target = to.found(entry.facts["cluster"], was)
+    def carry(self, carrier: Carrier, entry: Entry, before: State, after: State) -> None:
+        target = carrier.found(entry.facts["cluster"], before)
         answers = {}
         for answer in ("right", "wrong"):
-            rows = to.bridge.rows(np.asarray(entry.facts[answer], np.int64))
-            there = to.after.labels_of(rows) == target if len(rows) else slice(0)
+            rows = carrier.overlap.rows(np.asarray(entry.facts[answer], np.int64))
+            there = carrier.edits.labels_of(rows) == target if len(rows) else slice(0)
             answers[answer] = rows[there]
         if not any(map(len, answers.values())):
             raise NotNowError(f"none of the rows is in cluster {target} now")
-        to.do(self.name, cluster=target, **answers)
+        carrier.do(self.name, cluster=target, **answers)
