@@ -31,7 +31,7 @@ def commands(group: object, before: str = "shoal") -> str:
             parts.append(commands(command, name))
             continue
         arguments = [p for p in command.params if p.param_type_name == "argument"]
-        options = [p for p in command.params if p.param_type_name == "option"]
+        options = [p for p in command.params if p.param_type_name == "option" and not p.hidden]
         usage = " ".join([name, *(a.metavar for a in arguments), "[OPTIONS]"])
         lines = [f"### {name}", "", f"`{usage}`", "", inspect.cleandoc(command.help or "")]
         rows = [(f"`{a.metavar}`".replace("|", "\\|"), a.help) for a in arguments]

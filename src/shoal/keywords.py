@@ -7,6 +7,7 @@ import functools
 import inspect
 import re
 import textwrap
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from os import PathLike
@@ -110,6 +111,27 @@ def spelled_out(keywords: type, entries: str = "") -> Callable[[Class], Class]:
             *_, last = inspect.signature(method).parameters.values()
             if keywords.__name__ in str(last.annotation) and last.kind is last.VAR_KEYWORD:
                 setattr(kind, name, spell_out(method, added, entries))
+        return kind
+
+    return decorated
+
+
+def renamed(method: str, **names: str) -> Callable[[Class], Class]:
+    """Return a decorator for a class: a method also takes arguments by their former names."""
+
+    def decorated(kind: Class) -> Class:
+        function = getattr(kind, method)
+
+        @functools.wraps(function)
+        def with_former_names(*args: Any, **given: Any) -> Any:
+            for former, name in names.items():
+                if former in given:
+                    told = f"{kind.__name__}.{method}: {former} is now called {name}"
+                    warnings.warn(told, DeprecationWarning, stacklevel=2)
+                    given[name] = given.pop(former)
+            return function(*args, **given)
+
+        setattr(kind, method, with_former_names)
         return kind
 
     return decorated

@@ -19,7 +19,7 @@ def test_centroids_are_the_means(digits, texts):
     assert np.abs(page[:8, :8, 0] - mean).max() <= 1
     names = set(digits.clustering().names.values())
     assert names <= set(texts(ax))
-    middle = shown(digits.plot.centroids(of="middle"))[:8, :8, 0]
+    middle = shown(digits.plot.centroids(image="typical"))[:8, :8, 0]
     assert any(np.array_equal(middle, image) for image in images[labels == largest])
 
 
@@ -44,7 +44,7 @@ def test_tables_and_wrong_values_are_refused(digits, table):
     for call in (
         lambda: table.plot.centroids(),
         lambda: table.plot.examples(),
-        lambda: digits.plot.centroids(of="sum"),
+        lambda: digits.plot.centroids(image="sum"),
         lambda: digits.plot.examples(0, count=0),
         lambda: digits.plot.examples(count=10**6),
         lambda: digits.plot.examples(0, count=10**6),

@@ -14,3 +14,9 @@ def test_kinds_are_drawn_by_name(digits):
     with pytest.raises(InputError, match="unknown kind of plot"):
         digits.plot.draw("pie")
     assert "dendrogram" in repr(digits.plot)
+
+
+def test_former_names_of_arguments_still_work_with_a_warning(digits):
+    with pytest.warns(DeprecationWarning, match="of is now called image"):
+        old = digits.plot.centroids(of="middle")
+    assert old.get_title(loc="left") == digits.plot.centroids(image="typical").get_title(loc="left")

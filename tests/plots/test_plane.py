@@ -11,21 +11,21 @@ from shoal.errors import InputError, MissingExtraError
 from shoal.explore.prepare import prepare_leaves, prepare_map
 
 
-@pytest.mark.parametrize("way", ["own", "pca", "tsne"])
-def test_every_representative_is_a_dot_in_the_colour_of_its_cluster(digits, way, texts):
-    ax = digits.plot.map(way=way)
+@pytest.mark.parametrize("projection", ["own", "pca", "tsne"])
+def test_every_representative_is_a_dot_in_the_colour_of_its_cluster(digits, projection, texts):
+    ax = digits.plot.map(projection=projection)
     dots = ax.collections[0]
     assert np.isfinite(dots.get_offsets()).all()
     assert len(dots.get_offsets()) == 300
     colours, labels = dots.get_facecolors()[:, :3], digits.labels()[digits.representatives.rows]
     assert len(np.unique(np.column_stack([colours, labels]), axis=0)) == len(np.unique(labels))
     assert set(digits.clustering().names.values()) & set(texts(ax))
-    again = digits.plot.map(way=way).collections[0]
+    again = digits.plot.map(projection=projection).collections[0]
     assert np.array_equal(again.get_offsets(), dots.get_offsets())
 
 
 def test_components_are_those_of_scikit_learn(digits):
-    ours = np.asarray(digits.plot.map(way="pca").collections[0].get_offsets())
+    ours = np.asarray(digits.plot.map(projection="pca").collections[0].get_offsets())
     theirs = PCA(2, svd_solver="full").fit_transform(digits.representatives.vectors)
     signs = np.sign((ours * theirs).sum(axis=0))
     assert ours == pytest.approx(theirs * signs, abs=1e-3)
@@ -65,7 +65,7 @@ def test_seeds_are_checked(digits, seed):
 
 def test_other_ways_are_refused(digits):
     with pytest.raises(InputError, match="got isomap"):
-        digits.plot.map(way="isomap")
+        digits.plot.map(projection="isomap")
 
 
 def test_umap_is_asked_where_it_is_there(digits, monkeypatch):
@@ -79,10 +79,10 @@ def test_umap_is_asked_where_it_is_there(digits, monkeypatch):
             return rows[:, :2]
 
     monkeypatch.setitem(sys.modules, "umap", SimpleNamespace(UMAP=Umap))
-    ax = digits.plot.map(way="umap", seed=3)
+    ax = digits.plot.map(projection="umap", seed=3)
     assert given == {"n_neighbors": 15, "random_state": 3, "n_jobs": 1}
     drawn = np.asarray(ax.collections[0].get_offsets())
     assert np.allclose(drawn, digits.representatives.vectors[:, :2])
     monkeypatch.setitem(sys.modules, "umap", None)
     with pytest.raises(MissingExtraError, match="shoal\\[umap\\]"):
-        digits.plot.map(way="umap")
+        digits.plot.map(projection="umap")

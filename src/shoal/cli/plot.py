@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from shoal.cli.options import (
     ForceOption,
@@ -12,12 +12,13 @@ from shoal.cli.options import (
     LayerOption,
     RunArgument,
     argument,
+    keyword,
     option,
     optional,
     place,
     with_parameters,
 )
-from shoal.cli.output import print_json, say
+from shoal.cli.output import print_json, remark, say
 from shoal.cli.runs import open_run
 from shoal.core.checked import check_word
 from shoal.errors import InputError
@@ -27,7 +28,7 @@ _OWN = (
     ("--cluster N", int, "examples: the cluster to show."),
     ("--count N", int, "examples: number of images."),
     (
-        "--of auto|mean|middle",
+        "--image auto|mean|typical",
         str,
         "centroids: the mean image, or the most typical one. [default: auto]",
     ),
@@ -38,7 +39,7 @@ _OWN = (
         "k-distance, reachability: rank of the neighbour whose distance is plotted. [default: 4]",
     ),
     (
-        "--way own|tsne|umap|pca",
+        "--projection own|tsne|umap|pca",
         str,
         "map: the explorer's own, t-SNE, UMAP, or principal components. [default: own]",
     ),
@@ -51,9 +52,15 @@ _OWN = (
         "scatter: two or three columns. [default: the first two numeric ones]",
     ),
 )
+# Former names, which are deprecated.
+_FORMER = {"of": "image", "way": "projection"}
+_HIDDEN = [
+    keyword(name, Annotated[str | None, option(f"--{name} WORD", "", ..., hidden=True)])
+    for name in _FORMER
+]
 
 
-@with_parameters([optional(*one) for one in _OWN])
+@with_parameters([*(optional(*one) for one in _OWN), *_HIDDEN])
 def plot(
     run: RunArgument,
     kind: str = argument(
@@ -73,6 +80,9 @@ def plot(
     from shoal.export.base import refuse_existing
     from shoal.plots import KINDS, check_form, save
 
+    for former in _FORMER.keys() & given.keys():
+        remark(f"--{former} is deprecated: use --{_FORMER[former]}")
+        given[_FORMER[former]] = given.pop(former)
     check_word("kind of plot", kind, tuple(KINDS))
     check_form(out)
     refuse_existing(out, force)

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from shoal.core.checked import check_word
 from shoal.fitted_run import FittedRun
-from shoal.keywords import CutKeywords, spelled_out
+from shoal.keywords import CutKeywords, renamed, spelled_out
 from shoal.labelling import check_names, comparable_rows, labels_per_row
 from shoal.plots import cluster_images, measures, plane, tables, tree
 from shoal.plots.canvas import FORMS, check_form, save
@@ -31,7 +31,7 @@ KINDS = {
     "reachability": "valleys of OPTICS, coloured by cluster",
     "som": "the mean image of each unit of a self-organising map, on its grid",
     "confusion": "true classes against clusters (--truth)",
-    "map": "all rows in the plane (--way own, tsne, umap or pca)",
+    "map": "all rows in the plane (--projection own, tsne, umap or pca)",
     "sizes": "rows of each cluster",
     "profile": "means of a table's columns in each cluster",
     "scatter": "rows by two or three columns (--columns)",
@@ -40,6 +40,8 @@ KINDS = {
 """The kinds of plots, and what each shows."""
 
 
+@renamed("centroids", of="image")
+@renamed("map", way="projection")
 @spelled_out(CutKeywords)
 class Plots:
     """Pictures of a run: each call draws one, and returns its matplotlib Axes.
@@ -66,17 +68,17 @@ class Plots:
         return Scene(self._run, self._run.clustering(raw=self._raw, **cut))
 
     def centroids(
-        self, ax: Axes | None = None, *, of: str = "auto", **cut: Unpack[CutKeywords]
+        self, ax: Axes | None = None, *, image: str = "auto", **cut: Unpack[CutKeywords]
     ) -> Axes:
         """Draw an image of each cluster, with its name and number of rows.
 
         Parameters
         ----------
-        of : {"auto", "mean", "middle"}
-            The mean of up to 200 images, or the most central one; ``auto``: the latter for images
+        image : {"auto", "mean", "typical"}
+            The mean of up to 200 images, or the most typical one; ``auto``: the latter for images
             of mixed sizes, such as photos.
         """
-        return cluster_images.centroids(self._scene(cut), ax, of)
+        return cluster_images.centroids(self._scene(cut), ax, image)
 
     def examples(
         self,
@@ -177,7 +179,7 @@ class Plots:
         self,
         ax: Axes | None = None,
         *,
-        way: str = "own",
+        projection: str = "own",
         seed: int | None = None,
         **cut: Unpack[CutKeywords],
     ) -> Axes:
@@ -185,14 +187,14 @@ class Plots:
 
         Parameters
         ----------
-        way : {"own", "tsne", "umap", "pca"}
+        projection : {"own", "tsne", "umap", "pca"}
             The explorer's map, computed if needed; t-SNE (openTSNE, perplexity 30) or UMAP
             (needs ``pip install 'shoal[umap]'``) of up to 10,000 representatives; or the first two
             principal components.
         seed : int, optional
             By default that of the fit.
         """
-        return plane.map_(self._scene(cut), ax, way, seed)
+        return plane.map_(self._scene(cut), ax, projection, seed)
 
     def sizes(self, ax: Axes | None = None, **cut: Unpack[CutKeywords]) -> Axes:
         """Draw the size of each cluster."""

@@ -23,17 +23,18 @@ _MOST_ACROSS, _MOST_TILES = 60, 2_500  # examples in a line, and of one cluster
 _AVERAGED = 200  # rows of a cluster whose pictures are averaged
 _THUMB = 21  # points
 _SHARP = 40  # sides up to this are enlarged without blurring
-OF = ("auto", "mean", "middle")
+_CHOICES = ("auto", "mean", "typical")
 
 
-def centroids(scene: Scene, ax: Axes | None, of: str) -> Axes:
-    if of not in OF:
-        raise InputError(f"--of must be one of {', '.join(OF)}; got {of}")
+def centroids(scene: Scene, ax: Axes | None, image: str) -> Axes:
+    image = "typical" if image == "middle" else image  # its former name
+    if image not in _CHOICES:
+        raise InputError(f"--image must be one of {', '.join(_CHOICES)}; got {image}")
     source, shown = scene.pictures, scene.largest(_MOST_CLUSTERS)
-    if of == "auto":  # the mean of photos is grey mist
-        of = "middle" if source.mixed_sizes else "mean"
+    if image == "auto":  # the mean of photos is a grey blur
+        image = "typical" if source.mixed_sizes else "mean"
     side = tile_side(source, len(shown))
-    tiles = np.stack([_face(scene, cluster, side, of) for cluster in shown])
+    tiles = np.stack([_face(scene, cluster, side, image == "mean") for cluster in shown])
     across = min(len(shown), max(4, math.ceil(math.sqrt(1.6 * len(shown)))))
     down = -(-len(shown) // across)
     inch = 1.05 if len(shown) <= 60 else 0.85
@@ -47,7 +48,7 @@ def centroids(scene: Scene, ax: Axes | None, of: str) -> Axes:
         name = scene.title(cluster, 11)
         write(ax, name, corner, (1, -10), color=INK, fontsize=9, fontweight="bold")
         write(ax, f"{scene.sizes[cluster]:,}", corner, (1, -20), color=MUTED, fontsize=8)
-    what = "Mean image" if of == "mean" else "Most typical image"
+    what = "Mean image" if image == "mean" else "Most typical image"
     headline(ax, f"{what} of each cluster", f"{scene.of_all(len(shown))}, with their rows")
     return ax
 
@@ -98,7 +99,7 @@ def som(scene: Scene, ax: Axes | None) -> Axes:
     tiles = np.full((down, across, side, side, 3), 240, np.uint8)
     for (row, column), cluster in zip(found.grid, ids.tolist(), strict=True):
         if cluster in scene.sizes:
-            tiles[row, column] = _face(scene, cluster, side, "mean")
+            tiles[row, column] = _face(scene, cluster, side, mean=True)
     ax = new_axes(ax, max(3.2, 0.62 * across), 0.62 * down + 0.7)
     page = mosaic(tiles.reshape(-1, side, side, 3), across, (0.13, 0.13))
     show_image(ax, page, side <= _SHARP)
@@ -107,8 +108,8 @@ def som(scene: Scene, ax: Axes | None) -> Axes:
     return ax
 
 
-def _face(scene: Scene, cluster: int, side: int, of: str) -> NDArray[np.uint8]:
-    if of == "mean":
+def _face(scene: Scene, cluster: int, side: int, mean: bool) -> NDArray[np.uint8]:
+    if mean:
         return _rgb(mean_picture(scene.pictures, scene.drawn_rows(cluster, _AVERAGED), side))
     rows = scene.typical_rows(cluster, 1)
     if not rows:

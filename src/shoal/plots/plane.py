@@ -21,17 +21,17 @@ from shoal.storage import read_npy
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-WAYS = ("own", "tsne", "pca", "umap")
+PROJECTIONS = ("own", "tsne", "pca", "umap")
 _MOST_NAMES = 60
 _PERPLEXITY = 30
 _UMAP_NEIGHBOURS = 15  # as umap-learn has it
 
 
-def map_(scene: Scene, ax: Axes | None, way: str, seed: int | None) -> Axes:
-    if way not in WAYS:
-        raise InputError(f"--way must be one of {', '.join(WAYS)}; got {way}")
+def map_(scene: Scene, ax: Axes | None, projection: str, seed: int | None) -> Axes:
+    if projection not in PROJECTIONS:
+        raise InputError(f"--projection must be one of {', '.join(PROJECTIONS)}; got {projection}")
     chosen = scene.sample(
-        LANDMARKS if way in ("tsne", "umap") else len(scene.result.representatives)
+        LANDMARKS if projection in ("tsne", "umap") else len(scene.result.representatives)
     )
     if len(chosen) < 5:
         raise InputError(f"a map needs five rows or more; there are {len(chosen)}")
@@ -39,7 +39,7 @@ def map_(scene: Scene, ax: Axes | None, way: str, seed: int | None) -> Axes:
     if seed is None:
         seed = int(scene.result.folder.settings.get("seed", 0))
     checked_whole("--seed", seed, 0, 2**32 - 1)
-    xy, axis_names = _coordinates(scene, chosen, way, seed)
+    xy, axis_names = _coordinates(scene, chosen, projection, seed)
     weights = scene.result.counts[chosen]
     ax = new_axes(ax, 8.0, 7.2)
     size = np.clip(20_000 / len(chosen), 1.2, 30) * np.clip(
@@ -57,7 +57,7 @@ def map_(scene: Scene, ax: Axes | None, way: str, seed: int | None) -> Axes:
         ax.set_aspect("equal")
     ax.margins(0.04)
     by = {"own": "", "tsne": " by t-SNE", "umap": " by UMAP", "pca": " by principal components"}[
-        way
+        projection
     ]
     drawn = "row" if len(chosen) == scene.result.n_rows else "representative"
     k = scene.of_all(_MOST_NAMES)
@@ -66,14 +66,14 @@ def map_(scene: Scene, ax: Axes | None, way: str, seed: int | None) -> Axes:
 
 
 def _coordinates(
-    scene: Scene, chosen: NDArray[np.int64], way: str, seed: int
+    scene: Scene, chosen: NDArray[np.int64], projection: str, seed: int
 ) -> tuple[NDArray[np.float64], list[str]]:
-    if way == "own":
+    if projection == "own":
         return _own_map(scene, seed)[chosen], []
     vectors = scene.vectors(chosen)
-    if way == "pca":
+    if projection == "pca":
         return _components(vectors, scene.result.counts[chosen])
-    if way == "umap":
+    if projection == "umap":
         try:
             from umap import UMAP
         except ModuleNotFoundError:

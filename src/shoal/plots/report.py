@@ -35,9 +35,9 @@ def report_pictures(
     result = run.clustering(raw=raw, **cut).result
     found = []
     for kind in _kinds(result):
-        way = {} if kind != "map" or has_own_map(result) else {"way": "pca"}
+        quick = {} if kind != "map" or has_own_map(result) else {"projection": "pca"}
         try:
-            ax = Plots(run, raw).draw(kind, **cut, **way)
+            ax = Plots(run, raw).draw(kind, **cut, **quick)
         except MissingExtraError as error:
             return [], str(error)
         except InputError:
