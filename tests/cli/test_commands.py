@@ -1,5 +1,6 @@
 import csv
 import io
+import json
 import re
 import shutil
 
@@ -13,7 +14,8 @@ from shoal import api
 from shoal.api import Run
 from shoal.cli.app import app
 from shoal.core.layers import Layer
-from shoal.export import FORMS
+from shoal.export import export_forms
+from shoal.export.datasets import DATASETS
 
 
 def test_layers(shoal, told, run):
@@ -196,7 +198,19 @@ def test_export_of_files(shoal, told, run, tmp_path):
 
 def test_the_forms_of_an_export_are_those_that_there_are():
     metavar = typer.main.get_command(app).commands["export"].params
-    assert next(p.metavar for p in metavar if p.name == "as_").split("|") == list(FORMS)
+    assert next(p.metavar for p in metavar if p.name == "as_").split("|") == list(export_forms())
+
+
+def test_a_data_set_from_outside_is_exported(told, photos_run, tmp_path, monkeypatch):
+    def paths(given):
+        return {"paths.json": json.dumps([image.target for image in given.images])}
+
+    monkeypatch.setitem(DATASETS, "paths", paths)
+    out = tmp_path / "out"
+    assert told("export", photos_run, "--to", out, "--as", "paths")["done"] == 120
+    assert all((out / path).is_file() for path in json.loads((out / "paths.json").read_text()))
+    told("export", photos_run, "--to", out, "--undo")
+    assert not out.exists()
 
 
 def test_a_data_set_is_exported_and_taken_back(shoal, told, photos_run, tmp_path):
@@ -223,7 +237,7 @@ def test_the_map_is_exported_with_pictures(photos_run, tmp_path):
 def test_exports_that_make_no_sense(shoal, run, tmp_path):
     for words, said in (
         (("--as", "pdf"), "choose folders, coco, huggingface"),
-        (("--as", "csv", "--undo"), "--undo goes with folders"),
+        (("--as", "csv", "--undo"), "--undo is for exports to folders"),
         (("--as", "folders", "--mode", "symlink"), "are not local files"),
         (("--as", "folders", "--undo"), "has no manifest.json"),
         (("--undo",), "has no manifest.json"),

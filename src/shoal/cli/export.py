@@ -28,9 +28,6 @@ if TYPE_CHECKING:
     from shoal.api import Run
     from shoal.export import Outcome
 
-# Those of `shoal.export`, which takes long to import.
-_FOLDERS = ("folders", "coco", "huggingface", "label-studio", "fiftyone")
-_FORMS = (*_FOLDERS, "csv", "parquet", "html", "atlas")
 _MOST_LEFT = 10
 
 
@@ -38,7 +35,7 @@ def export(
     run: RunArgument,
     to: Path = option("--to DIR", "Folder or file to write.", ..., parser=place),
     as_: str | None = option(
-        f"--as {'|'.join(_FORMS)}",
+        "--as folders|coco|huggingface|label-studio|fiftyone|csv|parquet|html|atlas",
         "One folder of images per cluster, alone (folders) or with the file that another "
         "program reads (COCO, Hugging Face datasets, Label Studio, FiftyOne); a table "
         "(csv, parquet); a report (html); or "
@@ -62,11 +59,13 @@ def export(
     json: JsonOption = False,
 ) -> None:
     """Export the edited clusters as folders of images, a data set, a table or an HTML report."""
+    from shoal.export import FILES, export_forms
+
     if not undo or as_ is not None:
-        as_ = check_word("export format", as_, _FORMS)
+        as_ = check_word("export format", as_, export_forms())
     check_quotes(quoted, as_ == "csv")
-    if undo and as_ not in (None, *_FOLDERS):
-        raise InputError(f"--undo goes with {', '.join(_FOLDERS)}, not with --as {as_}")
+    if undo and as_ in FILES:
+        raise InputError(f"--undo is for exports to folders, not for --as {as_}")
     if as_ is None or undo:
         facts = _undone(to)
     else:
@@ -78,7 +77,7 @@ def export(
         print_json(facts)
         return
     say(facts["summary"])
-    if as_ in _FOLDERS and not undo:
+    if as_ not in FILES and not undo:
         again = command("shoal", "export", run, "--to", to, "--undo")
         say(f"To undo: {again}")
 

@@ -23,7 +23,7 @@ from shoal.explore.params import Params
 from shoal.explore.pictures import encoded
 from shoal.explore.views import pictures_of
 from shoal.export.base import cluster_folder
-from shoal.export.datasets import DATASETS
+from shoal.export.datasets import DATASETS, ImageFolder
 from shoal.export.plan import Action, free_name, safe_name
 from shoal.export.tables import write_labels
 from shoal.rows import EncodedSource
@@ -119,7 +119,7 @@ def _write_zip(
             file.writestr(LEFT_OUT, encodable("".join(left)))
         if form in DATASETS:
             source = pictures_of(explorer).source
-            for name, text in DATASETS[form](source, stem, done, names).items():
+            for name, text in DATASETS[form](ImageFolder(source, stem, done, names)).items():
                 file.writestr(name, encodable(text))
 
 

@@ -1,7 +1,6 @@
 """Files that other programs read beside images in folders by cluster.
 
-Each function gets the source, the folder's name, the exported images and the names of clusters, and
-returns the text of each file by name.
+Each function returns the text of each file by name.
 """
 
 from __future__ import annotations
@@ -9,6 +8,8 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, cast
 from urllib.parse import quote
 from xml.sax.saxutils import quoteattr
@@ -19,19 +20,33 @@ from shoal.export.base import cluster_folder
 from shoal.export.plan import Action
 from shoal.rows import EncodedSource, ImageSource, Source
 
-Described = Callable[[Source, str, Sequence[Action], Mapping[int, str]], dict[str, str]]
+
+@dataclass(frozen=True)
+class ImageFolder:
+    """Exported images: their source, the folder's name, and the names of clusters."""
+
+    source: Source
+    folder: str
+    images: Sequence[Action]
+    names: Mapping[int, str]
+
+    @cached_property
+    def classes(self) -> dict[int, str]:
+        clusters = sorted({image.cluster for image in self.images})
+        return {cluster: self.names.get(cluster) or cluster_folder(cluster) for cluster in clusters}
 
 
-def coco(
-    source: Source, folder: str, images: Sequence[Action], names: Mapping[int, str]
-) -> dict[str, str]:
+Describe = Callable[[ImageFolder], dict[str, str]]
+
+
+def coco(given: ImageFolder) -> dict[str, str]:
     """Return COCO annotations: one category per cluster, one full-size box per image.
 
     https://cocodataset.org/#format-data
     """
     pictures, boxes = [], []
-    for image in images:
-        width, height = _size(source, image.row)
+    for image in given.images:
+        width, height = _size(given.source, image.row)
         size = {"width": width, "height": height}
         pictures.append({"id": image.row, "file_name": image.target, **size})
         box = {
@@ -47,7 +62,7 @@ def coco(
         boxes.append(box)
     categories = [
         {"id": cluster, "name": name, "supercategory": "cluster"}
-        for cluster, name in _classes(images, names).items()
+        for cluster, name in given.classes.items()
     ]
     found = {"images": pictures, "annotations": boxes, "categories": categories}
     return {"annotations.json": json.dumps(found)}
@@ -64,41 +79,35 @@ def _size(source: Source, row: int) -> tuple[int, int]:
     return width, height
 
 
-def huggingface(
-    source: Source, folder: str, images: Sequence[Action], names: Mapping[int, str]
-) -> dict[str, str]:
+def huggingface(given: ImageFolder) -> dict[str, str]:
     """Return the metadata of an ``imagefolder``, one JSON object per line.
 
     https://huggingface.co/docs/datasets/image_dataset#imagefolder
     """
-    classes = _classes(images, names)
     lines = [
         json.dumps(
             {
                 "file_name": image.target,
                 "cluster": image.cluster,
-                "cluster_name": classes[image.cluster],
+                "cluster_name": given.classes[image.cluster],
                 "confidence": _rounded(image.confidence),
                 "outlier": image.outlier,
                 "row": image.row,
                 "name": image.name,
             }
         )
-        for image in images
+        for image in given.images
     ]
     return {"metadata.jsonl": "\n".join(lines) + "\n"}
 
 
-def label_studio(
-    source: Source, folder: str, images: Sequence[Action], names: Mapping[int, str]
-) -> dict[str, str]:
+def label_studio(given: ImageFolder) -> dict[str, str]:
     """Return tasks with the cluster as a prediction, and the labelling interface.
 
     https://labelstud.io/guide/predictions
     """
-    classes = _classes(images, names)
-    tasks = [_task(folder, image, classes[image.cluster]) for image in images]
-    choices = "".join(f"\n    <Choice value={quoteattr(name)}/>" for name in classes.values())
+    tasks = [_task(given.folder, image, given.classes[image.cluster]) for image in given.images]
+    choices = "".join(f"\n    <Choice value={quoteattr(name)}/>" for name in given.classes.values())
     interface = (
         '<View>\n  <Image name="image" value="$image"/>\n'
         f'  <Choices name="cluster" toName="image">{choices}\n  </Choices>\n</View>\n'
@@ -123,19 +132,16 @@ def _task(folder: str, image: Action, name: str) -> dict[str, Any]:
     }
 
 
-def fiftyone(
-    source: Source, folder: str, images: Sequence[Action], names: Mapping[int, str]
-) -> dict[str, str]:
+def fiftyone(given: ImageFolder) -> dict[str, str]:
     """Return a ``FiftyOneImageClassificationDataset``: labels and image paths.
 
     https://docs.voxel51.com/user_guide/import_datasets.html
     """
-    classes = _classes(images, names)
     # Its usual keys, paths without extensions, need not be unique.
-    keys = {f"row-{image.row}": image for image in images}
+    keys = {f"row-{image.row}": image for image in given.images}
     labels = {
         key: {
-            "label": classes[image.cluster],
+            "label": given.classes[image.cluster],
             "confidence": _rounded(image.confidence),
             "attributes": {"cluster": image.cluster, "outlier": image.outlier},
         }
@@ -147,17 +153,12 @@ def fiftyone(
     }
 
 
-DATASETS: dict[str, Described] = {
+DATASETS: dict[str, Describe] = {
     "coco": coco,
     "huggingface": huggingface,
     "label-studio": label_studio,
     "fiftyone": fiftyone,
 }
-
-
-def _classes(images: Sequence[Action], names: Mapping[int, str]) -> dict[int, str]:
-    clusters = sorted({image.cluster for image in images})
-    return {cluster: names.get(cluster) or cluster_folder(cluster) for cluster in clusters}
 
 
 def _rounded(confidence: float) -> float:

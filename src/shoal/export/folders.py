@@ -6,16 +6,16 @@ import io
 import os
 import re
 import secrets
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Unpack, cast
 
 import numpy as np
 
 from shoal.errors import InputError, SourceError
-from shoal.export.datasets import Described
+from shoal.export.datasets import Describe, ImageFolder
 from shoal.export.manifest import (
     BESIDE,
     NAME,
@@ -54,7 +54,7 @@ def lay_out(
     *,
     mode: Mode = "copy",
     changed: bool = False,
-    describe: Described | None = None,
+    describe: Describe | None = None,
     on_done: Callable[[int], None] = lambda count: None,
     **cut: Unpack[LabelKeywords],
 ) -> Outcome:
@@ -70,8 +70,7 @@ def lay_out(
     """
     if is_remote(folder):
         raise InputError(f"{folder} is not a local folder, which this export needs: give one")
-    clusters = run.clustering(**cut)
-    actions = plan_actions(run, mode, **cut)
+    clusters, actions = run.clustering(**cut), plan_actions(run, mode, **cut)
     others = np.zeros(run.source.n_rows, bool) if changed else run.changed
     if len(actions) and all(others[action.row] for action in actions):
         raise InputError(
@@ -88,42 +87,43 @@ def lay_out(
     plan = Manifest(head, fingerprint([head, [a.as_dict() for a in actions]]), actions, {})
     with _writing(folder):
         begun = _begin(folder, plan)
-        journal = Journal(folder)
-        made, left = 0, []
-        try:
-            for action in actions:
-                if action.target not in begun:
-                    reason = (
-                        _CHANGED
-                        if others[action.row]
-                        else _make(run.source, folder, action, mode, journal)
-                    )
-                    made += reason is None
-                    left += [(action.target, reason)] if reason else []
+        new = [action for action in actions if action.target not in begun]
+        on_done(len(actions) - len(new))
+        left = []
+        with closing(Journal(folder)) as journal:
+            for action in new:
+                is_other = others[action.row]
+                reason = _CHANGED if is_other else _make(run.source, folder, action, mode, journal)
+                left += [(action.target, reason)] if reason else []
                 on_done(1)
-        finally:
-            journal.close()
-        before = read_manifest(folder)
-        plan = plan.with_facts(before.facts | journal.read())
-        if describe is not None:
-            laid_out = [action for action in actions if action.target in plan.facts]
-            texts = describe(run.source, folder.absolute().name, laid_out, clusters.names)
-            plan.head[BESIDE] = before.head.get(BESIDE, {})
-            left += _describe(folder, texts, plan.head[BESIDE])
-        write_manifest(folder, plan)
-        journal.delete()
+        made = len(new) - len(left)
+        left += _finish(folder, plan, describe, run.source, clusters.names)
     return Outcome(made, len(begun), tuple(left))
 
 
-def _describe(folder: Path, texts: dict[str, str], made: dict[str, Any]) -> list[tuple[str, str]]:
-    left = []
-    for name, text in texts.items():
-        path, data = folder / name, text.encode()
-        if os.path.lexists(path) and not _is_as_made(path, made.get(name, digest_of(data))):
-            left.append((name, "it was changed"))
-        else:
-            write_bytes(path, data)
-            made[name] = digest_of(data)
+def _finish(
+    folder: Path,
+    plan: Manifest,
+    describe: Describe | None,
+    source: Source,
+    names: Mapping[int, str],
+) -> list[tuple[str, str]]:
+    """Write the manifest and the files beside the images; return those that were changed."""
+    before, journal, left = read_manifest(folder), Journal(folder), []
+    facts = before.facts | journal.read()
+    if describe is not None:
+        images = [action for action in plan.actions if action.target in facts]
+        texts = describe(ImageFolder(source, folder.absolute().name, images, names))
+        made = plan.head[BESIDE] = before.head.get(BESIDE, {})
+        for name, text in texts.items():
+            path, data = folder / name, text.encode()
+            if os.path.lexists(path) and not _unchanged(path, made.get(name, digest_of(data))):
+                left.append((name, "it was changed"))
+            else:
+                write_bytes(path, data)
+                made[name] = digest_of(data)
+    write_manifest(folder, replace(plan, facts=facts))
+    journal.delete()
     return left
 
 
@@ -150,7 +150,7 @@ def undo(folder: Path, on_done: Callable[[int], None] = lambda count: None) -> O
             delete_file(path, depth=2)
             removed += 1
         for name, fact in manifest.head.get(BESIDE, {}).items():
-            if _is_as_made(folder / name, fact):
+            if _unchanged(folder / name, fact):
                 delete_file(folder / name, depth=1)
             elif os.path.lexists(folder / name):
                 left.append((name, "it was changed"))
@@ -305,7 +305,7 @@ def _changed(path: Path, action: Action, fact: dict[str, Any] | None) -> str | N
     return None if digest(path) == fact else "it was changed"
 
 
-def _is_as_made(path: Path, fact: dict[str, Any]) -> bool:
+def _unchanged(path: Path, fact: dict[str, Any]) -> bool:
     return path.is_file() and not path.is_symlink() and digest(path) == fact
 
 

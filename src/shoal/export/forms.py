@@ -22,13 +22,18 @@ from shoal.fitted_run import FittedRun
 from shoal.keywords import LabelKeywords
 from shoal.rows import Source
 
-FOLDERS = ("folders", *DATASETS)
-"""Formats with images in folders."""
+# Formats of one file, with its name in a folder.
+FILES = {
+    "csv": "labels.csv",
+    "parquet": "labels.parquet",
+    "html": "report.html",
+    "atlas": "atlas.parquet",
+}
 
-FILES = {"csv": "csv", "parquet": "parquet", "html": "html", "atlas": "parquet"}
-"""Formats of one file, with its extension."""
 
-FORMS = (*FOLDERS, *FILES)
+def export_forms() -> tuple[str, ...]:
+    """Return all export formats: images in folders, then single files."""
+    return ("folders", *DATASETS, *FILES)
 
 
 @dataclass(frozen=True)
@@ -54,16 +59,15 @@ def export(
     on_done: Callable[[int], None] = lambda count: None,
     **cut: Unpack[LabelKeywords],
 ) -> Exported:
-    check_word("export format", form, FORMS)
+    check_word("export format", form, export_forms())
     if quoted and form != "csv":
         raise InputError(f"formulas are quoted only in csv; got {form}")
-    if form in FOLDERS:
+    if form not in FILES:
         describe = DATASETS.get(form)
         more: dict[str, Any] = {"mode": mode, "changed": changed, "on_done": on_done}
         return Exported(to, lay_out(run, to, describe=describe, **more, **cut))
-    ending = f".{FILES[form]}"
-    stem = {"html": "report", "atlas": "atlas"}.get(form, "labels")
-    path = to if to.suffix.lower() == ending and not to.is_dir() else to / f"{stem}{ending}"
+    name = Path(FILES[form])
+    path = to if to.suffix.lower() == name.suffix and not to.is_dir() else to / name
     if form == "html":
         refuse_existing(path, force)  # before pictures are drawn
         write_report(run, path, **cut, force=force, pictures=pictures(**cut))

@@ -9,9 +9,9 @@ import os
 import re
 import stat
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Self
+from typing import IO, Any
 
 from shoal.errors import InputError, RunError
 from shoal.export.plan import MODES, Action
@@ -40,9 +40,6 @@ class Manifest:
     fingerprint: str
     actions: Sequence[Action]
     facts: dict[str, dict[str, Any]]
-
-    def with_facts(self, facts: dict[str, dict[str, Any]]) -> Self:
-        return replace(self, facts=self.facts | facts)
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
