@@ -18,7 +18,7 @@ from threadpoolctl import threadpool_limits
 from shoal.edits import Curation
 from shoal.edits.base_fit import fit_fingerprint
 from shoal.edits.carry import carry_over
-from shoal.edits.learn import Learnt
+from shoal.edits.learn import EditConstraints
 from shoal.edits.log import check_fit
 from shoal.engines.base import Engine
 from shoal.engines.local import LocalEngine
@@ -187,8 +187,10 @@ def _edits_of(path: str) -> Curation:
     return Curation(result)
 
 
-def _constraints(settings: FitSettings) -> Learnt | None:
-    return None if settings.constraints is None else Learnt(_edits_of(settings.constraints))
+def _constraints(settings: FitSettings) -> EditConstraints | None:
+    return (
+        None if settings.constraints is None else EditConstraints(_edits_of(settings.constraints))
+    )
 
 
 def _copies(settings: FitSettings, n_rows: int) -> Copies:

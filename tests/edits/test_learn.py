@@ -3,7 +3,7 @@ import pytest
 from tests.edits.conftest import fresh, rows_of_six_groups
 
 import shoal
-from shoal.edits.learn import Learnt, Lessons, lessons
+from shoal.edits.learn import EditConstraints, Relations, relations_of
 from shoal.errors import RunError, SettingError
 from shoal.storage import RunFolder
 
@@ -17,31 +17,31 @@ def apart(labels, one, other):
 
 
 def test_lessons_by_hand(edits):
-    assert lessons(edits.state).clusters == []
+    assert relations_of(edits.state).clusters == []
     edits.rename(0, "says nothing")
-    assert lessons(edits.state).clusters == []
+    assert relations_of(edits.state).clusters == []
     edits.merge([1, 2])
-    assert lessons(edits.state) == Lessons(frozenset({1}), frozenset())
+    assert relations_of(edits.state) == Relations(frozenset({1}), frozenset())
     new = edits.split(0, 2).facts["ids"]
-    assert lessons(edits.state).apart == {tuple(sorted(new))}
+    assert relations_of(edits.state).apart == {tuple(sorted(new))}
     odd = edits.move(edits.rows_of(3)[:4]).facts["to"]
-    assert (3, odd) in lessons(edits.state).apart
+    assert (3, odd) in relations_of(edits.state).apart
     edits.move(edits.rows_of(4)[:1], 3)
-    assert (3, 4) in lessons(edits.state).apart
-    assert 3 not in lessons(edits.state).together
+    assert (3, 4) in relations_of(edits.state).apart
+    assert 3 not in relations_of(edits.state).together
     edits.keep_whole(4)
     edits.keep_apart(4, 5)
-    assert lessons(edits.state).together == {1, 4}
-    assert (4, 5) in lessons(edits.state).apart
+    assert relations_of(edits.state).together == {1, 4}
+    assert (4, 5) in relations_of(edits.state).apart
     edits.mark(4, "junk")
-    assert lessons(edits.state).together == {1}
-    assert not any(4 in pair for pair in lessons(edits.state).apart)
+    assert relations_of(edits.state).together == {1}
+    assert not any(4 in pair for pair in relations_of(edits.state).apart)
 
 
 def test_what_is_undone_teaches_nothing(edits):
     edits.merge([0, 1])
     edits.undo()
-    assert lessons(edits.state).clusters == []
+    assert relations_of(edits.state).clusters == []
 
 
 @pytest.mark.parametrize("settings", [{"seed": 3}, {"seed": 3, "representatives": 200}])
@@ -78,7 +78,7 @@ def test_every_representative_obeys_to_the_letter(edits, fitted, tmp_path):
     now = edits.labels()
     run = fit_again(fitted, tmp_path / "new", seed=3)
     rows, labels = run.representatives.rows, run.labels(raw=True)
-    told = lessons(edits.state)
+    told = relations_of(edits.state)
     for cluster in told.together:
         assert len(set(labels[rows[now[rows] == cluster]])) == 1
     for one, other in told.apart:
@@ -86,14 +86,14 @@ def test_every_representative_obeys_to_the_letter(edits, fitted, tmp_path):
 
 
 def test_the_tree_depends_on_the_edits_and_only_then(edits, fitted, tmp_path):
-    empty = Learnt(edits)
+    empty = EditConstraints(edits)
     before = empty.fingerprint
     assert empty.constraints(RunFolder.open(fitted)) is None
     plain = shoal.fit(rows_of_six_groups(), tmp_path / "plain", workers=1, seed=3)
     taught = fit_again(fitted, tmp_path / "taught", seed=3)
     assert np.array_equal(plain.tree.order, taught.tree.order)
     edits.merge([0, 1])
-    assert Learnt(fresh(fitted)).fingerprint != before
+    assert EditConstraints(fresh(fitted)).fingerprint != before
     assert fit_again(fitted, tmp_path / "taught", seed=3).primary.k == plain.primary.k - 1
 
 

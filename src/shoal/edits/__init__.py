@@ -19,34 +19,23 @@ How to use it (`run.edits`, or `Curation(result)` on a `stages.result.Result`):
 >>> edits.undo().seq, edits.sizes()
 (3, {0: 100, 1: 100, 2: 100})
 
-What a server needs to know:
+What callers need to know:
 
 - **Every call that edits** takes `author` (a name for the log), `seen` (the sequence number that
-  the client had seen: when one of its clusters was changed since, `ConflictError` says by whom and
-  how, and nothing is done) and `token` (any text of the client's own: an edit sent again with the
-  same token is not done twice, its first `Entry` is returned). It returns the `Entry` that was
-  logged, with its `seq`. When the call returns, the edit is on the disk.
-- **What cannot be done** raises `InputError` with a sentence, and nothing is logged:
-  `LockedError` for a locked cluster, `NameTakenError` for a name that another cluster has (case
-  does not count), with `proposal`, which says who would go into whom: show it, and call
-  `merge(proposal.clusters, proposal.into)` when it is agreed to.
-- **Reading**: `refresh()` takes in what other processes wrote (cheap when there is nothing new),
-  `seq` is the last one taken in, `changes(seq)` gives what clusters are new, changed or gone since
-  then, `entries(seq)` the log itself. `state.of_representative` is the cluster of each
-  representative, `state.rows` and `state.row_cluster` the moved rows; `labels(start, stop)` and
-  `labels_of(rows)` give clusters of rows, `sizes()` and `listing()` the clusters.
-- **Before an edit**: `preview` says what would come of it, `preview_merge` under which name.
-- Objects may be shared by threads: a lock makes calls wait for each other.
-
-- **Review**: `review.Reviewer(edits).queue()` gives questions, ordered by what an answer would
-  gain; `review.quiz_rows` draws rows of a cluster, `answer_quiz` keeps the answers,
-  `review.quiz_result` gives the error rate with its interval. `core.compare.compare` says what
-  became of clusters between two labellings of the same rows.
-
-The parts: `rows` (sets of rows as bytes), `log` (SQLite), `ground` (what a fit gives to stand
-on), `state` (what edits lead to), `operations` (the edits that there are: checked, applied, carried
-over), `history` (undo and redo), `curation` (all of it together), `clustering` (what
-leaves the run).
+  the client had seen: `ConflictError` if someone changed one of its clusters since) and `token`
+  (any text of the client's own: an edit that is sent again with it is not done twice). It returns
+  the `Entry` that was logged; the edit is then on the disk.
+- **An edit that is impossible** raises `InputError`, and nothing is logged: `LockedError` for a
+  locked cluster; `NameTakenError` for the name of another cluster (ignoring case), with a
+  `proposal` to show and, if accepted, to pass on: `merge(proposal.clusters, proposal.into)`.
+- **Reading**: `refresh()` reads what other processes wrote, `changes(seq)` returns the clusters
+  that are new, changed or gone since an entry. `labels()`, `labels_of(rows)`, `sizes()` and
+  `listing()` are of the state after the last entry read, `seq`.
+- `preview` shows the result of an edit before it is done, `preview_merge` also its name.
+- Threads may share an object: a lock makes calls wait for each other.
+- `review.Reviewer(edits).queue()` asks questions, ordered by what an answer would gain;
+  `review.quiz_rows` draws rows of a cluster, `answer_quiz` records the answers, and
+  `review.quiz_result` returns the error rate with its interval.
 """
 
 from shoal.edits.clustering import Clustering

@@ -1,7 +1,8 @@
-"""What the next fit can learn from edits: which rows stay together, and which come apart."""
+"""Constraints on the next fit from edits: which rows stay together, and which are separated."""
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
@@ -18,44 +19,44 @@ from shoal.storage import RunFolder, fingerprint, read_npy
 
 
 @dataclass(frozen=True)
-class Lessons:
-    together: frozenset[int]  # Clusters that were merged from several, or said to be one thing
-    # Pairs of clusters that share rows of one cluster of the base, or were said to be apart
+class Relations:
+    together: frozenset[int]  # Clusters that were merged from several, or declared to be one
+    # Pairs of clusters that share rows of one cluster of the base, or were declared different
     apart: frozenset[tuple[int, int]]
 
     @property
     def clusters(self) -> list[int]:
-        """All of which something was said."""
         return sorted({*self.together, *(c for pair in self.apart for c in pair)})
 
 
-def lessons(state: State) -> Lessons:
-    """Say what the edits of a state tell of its clusters; junk tells nothing."""
+def relations_of(state: State) -> Relations:
+    """Return what the edits tell about the clusters of a state, except junk."""
     top = max(state.clusters) + 1
-    junk = {c.id for c in state.clusters.values() if c.mark == "junk"}
     base = state.base.labels.astype(np.int64)
     with_rows = np.flatnonzero(state.own_rows > 0)
-    whole = np.unique(base[with_rows] * top + state.of_representative[with_rows])
-    moved = np.unique(base[state.row_place] * top + state.row_cluster)
-    pieces = {tuple(divmod(int(key), top)) for key in whole}
-    sources: dict[int, int] = {}
-    for _, cluster in pieces:
-        sources[cluster] = sources.get(cluster, 0) + 1
-    together = {c for c, count in sources.items() if count > 1} | set(state.whole)
-    goals: dict[int, set[int]] = {}
-    for origin, cluster in pieces | {tuple(divmod(int(key), top)) for key in moved}:
-        goals.setdefault(origin, set()).add(cluster)
+    pieces = _pairs(base[with_rows], state.of_representative[with_rows], top)
+    moved = _pairs(base[state.row_place], state.row_cluster, top)
+    sources = Counter(cluster for _, cluster in pieces)
+    together = {c for c, count in sources.items() if count > 1} | state.whole
+    parts: dict[int, set[int]] = {}
+    for origin, cluster in pieces | moved:
+        parts.setdefault(origin, set()).add(cluster)
     apart = set(state.apart)
-    for clusters in goals.values():
+    for clusters in parts.values():
         apart |= set(combinations(sorted(clusters), 2))
-    good = set(state.clusters) - junk
-    return Lessons(
+    good = {c.id for c in state.clusters.values() if c.mark != "junk"}
+    return Relations(
         frozenset(together & good), frozenset(pair for pair in apart if good.issuperset(pair))
     )
 
 
+def _pairs(a: NDArray[np.int64], b: NDArray[np.int32], top: int) -> set[tuple[int, int]]:
+    """Return the distinct pairs of two columns of numbers below `top`."""
+    return {divmod(key, top) for key in np.unique(a * top + b).tolist()}
+
+
 @dataclass(frozen=True)
-class Learnt:
+class EditConstraints:
     """The edits of an earlier run, as constraints on the tree of a new one."""
 
     curation: Curation
@@ -65,20 +66,22 @@ class Learnt:
         return fingerprint(self.curation.fit.fingerprint, str(self.curation.seq))
 
     def constraints(self, run: RunFolder) -> Constraints | None:
-        """Return what the edits say of the representatives of a new run, None for nothing.
+        """Return constraints on the representatives of a new run, or None.
 
-        Each representative is spoken for by the row that it is, or is nearest to it; new rows
-        have nothing said of them.
+        Each representative gets those of the row that it is, or that is nearest to it; there are
+        none for new rows.
         """
-        learnt = lessons(self.curation.state)
-        if not learnt.clusters:
+        relations = relations_of(self.curation.state)
+        if not relations.clusters:
             return None
-        ids = np.asarray(learnt.clusters)
-        at = {cluster: number for number, cluster in enumerate(learnt.clusters)}
+        ids = np.asarray(relations.clusters)
+        at = {cluster: number for number, cluster in enumerate(relations.clusters)}
         return Constraints(
             _numbered(self._labels(run), ids),
-            np.isin(ids, sorted(learnt.together)),
-            np.asarray([[at[a], at[b]] for a, b in sorted(learnt.apart)], np.int32).reshape(-1, 2),
+            np.isin(ids, sorted(relations.together)),
+            np.asarray([[at[a], at[b]] for a, b in sorted(relations.apart)], np.int32).reshape(
+                -1, 2
+            ),
         )
 
     def _labels(self, run: RunFolder) -> NDArray[np.int32]:

@@ -1,7 +1,7 @@
-"""What the log's file must be before SQLite opens it: a run may come from others.
+"""Checks of the log's file before SQLite opens it: a run may come from others.
 
-SQLite opens links. And what lies beside a database it trusts: a journal that was left behind is
-written back into it, and the file that such a journal names as that of several databases is deleted
+SQLite follows links, and trusts the files beside a database: it writes a leftover journal back, and
+deletes the file that the journal names as that of several databases
 (https://www.sqlite.org/atomiccommit.html#multi_file_commit), whatever it is.
 """
 

@@ -34,7 +34,7 @@ _SHOWN = 6
 _STATES = 4  # undone and done again: what was found is not found out anew
 _PAIRS = 5000
 
-_Kept = deque[tuple[State, list[Any]]]
+_Cache = deque[tuple[State, list[Any]]]
 
 
 @dataclass(frozen=True)
@@ -68,31 +68,28 @@ class Reviewer:
     """Makes the queue of a run; keeps what does not change with edits."""
 
     curation: Curation
-    _torn: _Kept = field(default_factory=lambda: deque(maxlen=_STATES), repr=False)
-    _near: _Kept = field(default_factory=lambda: deque(maxlen=_STATES), repr=False)
+    _torn: _Cache = field(default_factory=lambda: deque(maxlen=_STATES), repr=False)
+    _near: _Cache = field(default_factory=lambda: deque(maxlen=_STATES), repr=False)
     _pairs: dict[Hashable, Pair] = field(default_factory=dict, repr=False)
 
     def queue(self, most: int = 100) -> list[Question]:
         """Return the questions whose answers would gain most, the best first.
 
-        Locked clusters and those marked as junk are left out; so are pairs that someone said
-        are not the same, clusters that someone said are one thing, and rows that someone moved.
+        Nothing is asked about locked clusters, junk, and what people decided: pairs that are
+        different, clusters that are one thing, and rows that were moved.
         """
         state = self.curation.state  # one for all: others may edit meanwhile
         questions = [*self.same(state), *self.two(state), *self.torn(state)]
-        open_ = [
-            question
-            for question in questions
-            if not any(_settled(state, cluster) for cluster in question.clusters)
-        ]
-        return sorted(open_, key=lambda q: (-q.gain, q.kind, q.clusters))[:most]
+        settled = {c.id for c in state.clusters.values() if c.locked or c.mark == "junk"}
+        unsettled = [q for q in questions if settled.isdisjoint(q.clusters)]
+        return sorted(unsettled, key=lambda q: (-q.gain, q.kind, q.clusters))[:most]
 
     def same(self, state: State) -> list[Question]:
         """Ask of clusters that lie close together whether they are one."""
         ids, labels = _positions(state)
         kept = self.curation.fit.result.representatives
         found = []
-        for pair in _as_before(self._near, state, lambda: self._near_now(labels)):
+        for pair in _cached(self._near, state, lambda: self._find_near(labels)):
             one, other = ids[pair.one], ids[pair.other]
             if (min(one, other), max(one, other)) in state.apart:
                 continue
@@ -116,7 +113,7 @@ class Reviewer:
         excess = float(tree.excess[int(tree.apart(*ends)[0]) - 2])
         return min(pair.chance, 1 - chance_of_two(excess)) if excess >= SURE else pair.chance
 
-    def _near_now(self, labels: NDArray[np.int64]) -> list[Pair]:
+    def _find_near(self, labels: NDArray[np.int64]) -> list[Pair]:
         ground = self.curation.fit
         weights = np.maximum(ground.counts, 1).astype(np.float64)
         vectors = ground.result.representatives.vectors
@@ -147,9 +144,9 @@ class Reviewer:
 
     def torn(self, state: State) -> list[Question]:
         """Ask of rows that lie between two clusters where they belong."""
-        return _as_before(self._torn, state, lambda: self._torn_now(state))
+        return _cached(self._torn, state, lambda: self._find_torn(state))
 
-    def _torn_now(self, state: State) -> list[Question]:
+    def _find_torn(self, state: State) -> list[Question]:
         result = self.curation.fit.result
         ids, labels = _positions(state)
         torn = BorderlineRows(max(len(ids), 1))
@@ -160,32 +157,20 @@ class Reviewer:
             )
         for start, first in self.curation.fit.shards():
             rows = np.arange(start, start + len(first))
-            here = _known(state, ids, rows, first)
+            here = _undecided(state, ids, rows, first)
             if result.rows_are_representatives:
                 there, doubt = other[first], chance[first]
             else:
-                second, margin = self._seconds(start)
+                shard = start // int(result.summary["shard_rows"])
+                second, margin = result.read_shard(shard, "second", "margin")
                 there = np.where(second >= 0, labels[np.maximum(second, 0)], -1)
                 doubt = chance_by_margin(margin)
             good = np.flatnonzero((here >= 0) & (there >= 0) & (here != there) & (doubt > 0))
             torn.add(rows[good], here[good], there[good], doubt[good])
         return [
-            Question(
-                "rows",
-                (ids[one.cluster], ids[one.other]),
-                one.chance,
-                one.expected,
-                one.gain,
-                one.rows,
-            )
-            for one in torn.found()
+            Question("rows", (ids[q.cluster], ids[q.other]), q.chance, q.expected, q.gain, q.rows)
+            for q in torn.found()
         ]
-
-    def _seconds(self, start: int) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
-        result = self.curation.fit.result
-        shard = start // int(result.summary["shard_rows"])
-        second, margin = result.read_shard(shard, "second", "margin")
-        return second, margin
 
     @cached_property
     def _graph(self) -> Graph:
@@ -199,13 +184,13 @@ class Reviewer:
         )
 
 
-def _as_before(kept: _Kept, state: State, make: Callable[[], list[Any]]) -> list[Any]:
+def _cached(cache: _Cache, state: State, make: Callable[[], list[Any]]) -> list[Any]:
     """Return what was made for a state with the same rows in the same clusters, else make it."""
-    for before, made in list(kept):
+    for before, made in list(cache):
         if same_rows(before, state):
             return made
     found = make()
-    kept.append((state, found))
+    cache.append((state, found))
     return found
 
 
@@ -247,7 +232,7 @@ def _positions(state: State) -> tuple[list[int], NDArray[np.int64]]:
     return ids, np.where(np.asarray(ids)[at] == state.voted, at, -1)
 
 
-def _known(
+def _undecided(
     state: State, ids: list[int], rows: NDArray[np.int64], places: NDArray[np.int32]
 ) -> NDArray[np.int64]:
     """Return the position of each row's cluster, −1 where a person decided or it is quarantined."""
@@ -257,11 +242,6 @@ def _known(
     low, high = np.searchsorted(state.rows, [rows[0], rows[-1] + 1])
     here[state.rows[low:high] - rows[0]] = -1
     return here
-
-
-def _settled(state: State, cluster: int) -> bool:
-    found: Any = state.clusters[cluster]
-    return bool(found.locked or found.mark == "junk")
 
 
 def _spread(positions: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from importlib.resources import files
 from pathlib import Path
 from string import Template
@@ -66,6 +66,22 @@ def number(value: float | None, digits: int = 2) -> str:
 
 def rows_word(source: Source, count: int) -> str:
     return plural(count, "image" if source.kind == "images" else "row")
+
+
+def html_table(lines: Iterable[str], head: Sequence[str] = (), css: str = "") -> str:
+    """Return a table of rows that are HTML already."""
+    cells = "".join(f'<th scope="col">{name}</th>' for name in head)
+    top = f"<thead><tr>{cells}</tr></thead>" if head else ""
+    kind = f' class="{css}"' if css else ""
+    return f"<table{kind}>{top}<tbody>{''.join(lines)}</tbody></table>"
+
+
+def folded(title: str, content: str, below: str = "") -> str:
+    """Return a heading that opens what is below it."""
+    return (
+        f"<details><summary><h2>{title}</h2></summary>"
+        f'<div class="panel scroll">{content}</div>{below}</details>'
+    )
 
 
 def asset(name: str) -> str:

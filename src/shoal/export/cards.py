@@ -8,7 +8,7 @@ from html import escape
 import numpy as np
 
 from shoal.export.base import cluster_title, number, rows_word
-from shoal.export.findings import Findings, Found, named_rows
+from shoal.export.findings import ClusterFacts, Findings, named_rows
 from shoal.export.pictures import LARGEST, Sprite, make_sprite, make_tiles, mean_picture, tile_side
 from shoal.export.profiles import mean_profiles, profile_svg
 from shoal.fitted_run import FittedRun
@@ -20,7 +20,7 @@ _SIDE = 56
 _LONGEST_NAME = 60
 
 
-class Deck(ABC):
+class ClusterCards(ABC):
     """Draws clusters, with or without pictures."""
 
     explained: str  # what the cards show
@@ -31,15 +31,15 @@ class Deck(ABC):
     def before(self) -> str:
         return ""
 
-    def face(self, found: Found) -> str:
+    def face(self, found: ClusterFacts) -> str:
         return ""
 
     @abstractmethod
-    def body(self, found: Found) -> str:
+    def body(self, found: ClusterFacts) -> str:
         """Return the content of a cluster's card."""
 
 
-class Pictured(Deck):
+class ImageCards(ClusterCards):
     """Clusters of images, with one sprite each, all within a budget."""
 
     explained = (
@@ -65,10 +65,10 @@ class Pictured(Deck):
         ]
         return "\n".join(rules)
 
-    def face(self, found: Found) -> str:
+    def face(self, found: ClusterFacts) -> str:
         return self._tile(found, 0, "", "tiny")
 
-    def body(self, found: Found) -> str:
+    def body(self, found: ClusterFacts) -> str:
         medoid = self._tile(found, 0, self._label(found.medoid), "large")
         mean = self._tile(found, 1, f"Mean of {len(found.sample)} images", "large")
         parts, at = [], 2
@@ -89,7 +89,7 @@ class Pictured(Deck):
             f'<div class="sheet">{"".join(parts)}</div></div>'
         )
 
-    def _tile(self, found: Found, at: int, label: str, size: str = "") -> str:
+    def _tile(self, found: ClusterFacts, at: int, label: str, size: str = "") -> str:
         sprite: Sprite = self._sprites[found.cluster]
         names = f"t s{found.cluster} {size}{' sharp' if sprite.sharp else ''}"
         spoken = (
@@ -103,7 +103,7 @@ class Pictured(Deck):
         return escape(f"{_shortened(name) if name else f'row {row}'}, confidence {confidence}")
 
 
-class Profiled(Deck):
+class VectorCards(ClusterCards):
     """Clusters of vectors, by the numbers that are high or low."""
 
     def __init__(self, run: FittedRun, found: Findings) -> None:
@@ -116,7 +116,7 @@ class Profiled(Deck):
             f"standard deviations up to 3 (from {self._profiles.rows:,} rows)."
         )
 
-    def body(self, found: Found) -> str:
+    def body(self, found: ClusterFacts) -> str:
         values = self._profiles.values[self._at[found.cluster]]
         if np.isnan(values).any():
             drawing = "<p class=soft>None of its rows was in the sample read.</p>"
@@ -135,7 +135,7 @@ class Profiled(Deck):
         return escape(_shortened(name) if name else str(row))
 
 
-def card(deck: Deck, source: Source, found: Found, most: int) -> str:
+def card(cards: ClusterCards, source: Source, found: ClusterFacts, most: int) -> str:
     facts = [
         f"{rows_word(source, found.size)}, {100 * found.share:.1f} %",
         f"confidence {number(found.confidence)}",
@@ -150,11 +150,11 @@ def card(deck: Deck, source: Source, found: Found, most: int) -> str:
         f'<div class="head"><h3>{escape(cluster_title(found.cluster, found.name))}</h3>{label}'
         f'<a href="#clusters" aria-label="Back to the top of the clusters">top ↑</a></div>'
         f'<div class="bar" aria-hidden="true"><i style="width:{100 * found.size / most:.1f}%">'
-        f"</i></div>{deck.body(found)}</article>\n"
+        f"</i></div>{cards.body(found)}</article>\n"
     )
 
 
-def _pictures(source: Source, found: Found, side: int) -> np.ndarray:
+def _pictures(source: Source, found: ClusterFacts, side: int) -> np.ndarray:
     """Return the pictures of a sprite: medoid, mean, then the others in order."""
     rows = [found.medoid, *found.typical, *found.unsure, *found.outlying]
     tiles = make_tiles(source, rows, side)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Unpack
+from typing import Any, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ _MEAN_ROWS = 6000
 
 
 @dataclass(frozen=True)
-class Found:
+class ClusterFacts:
     """One cluster: numbers, and rows to show."""
 
     cluster: int
@@ -41,7 +41,7 @@ class Findings:
     `position` gives each row the position of its cluster in `clusters`, −1 for none.
     """
 
-    clusters: tuple[Found, ...]
+    clusters: tuple[ClusterFacts, ...]
     merges: tuple[tuple[int, int, float], ...]
     position: NDArray[np.int64]
     confidence: NDArray[np.float64]
@@ -49,13 +49,12 @@ class Findings:
     edited: bool = False
 
 
-def gather(run: FittedRun, **cut: Unpack[LabelKeywords]) -> Findings:
+def gather_findings(run: FittedRun, **cut: Unpack[LabelKeywords]) -> Findings:
     """Gather what the report shows of the clusters of `Run.labels`."""
     table, clustering = run.table(**cut), run.clustering(**cut)
     labels = np.asarray(table["cluster"].to_numpy(), np.int64)
     confidence = np.nan_to_num(np.asarray(table["confidence"].to_numpy(), np.float64))
     outlier = np.asarray(table["outlier"].to_numpy(zero_copy_only=False), bool)
-    kept = run.representatives
     k, ids = clustering.k, np.asarray(clustering.ids, np.int64)
     position = _positions(labels, ids)
     merges = tuple(clustering.linkage())
@@ -63,18 +62,12 @@ def gather(run: FittedRun, **cut: Unpack[LabelKeywords]) -> Findings:
     order = np.argsort(position, kind="stable")
     bounds = np.searchsorted(position[order], np.arange(k + 1))
     known = max(int((position >= 0).sum()), 1)
-    # Fewer pictures each where there are many clusters.
-    n_typical, n_unsure, n_outlying = (
-        (11, 6, 6) if k <= 40 else (10, 5, 5) if k <= 120 else (6, 3, 3)
-    )
     clusters = []
     for at in range(k):
         rows = order[bounds[at] : bounds[at + 1]]
         mine = np.flatnonzero(clustering.of_representative == ids[at])
-        medoid, *typical = middle_rows(kept, mine, n_typical) or _ints(rows[: n_typical + 1])
-        by_doubt = rows[np.argsort(confidence[rows], kind="stable")]
         clusters.append(
-            Found(
+            ClusterFacts(
                 cluster=int(ids[at]),
                 name=clustering.names.get(int(ids[at])),
                 size=len(rows),
@@ -82,18 +75,37 @@ def gather(run: FittedRun, **cut: Unpack[LabelKeywords]) -> Findings:
                 outliers=int(outlier[rows].sum()),
                 confidence=float(confidence[rows].mean()) if len(rows) else float("nan"),
                 excess=last_split.get(at, float("nan")),
-                medoid=medoid,
-                typical=tuple(typical),
-                unsure=_ints(by_doubt[~outlier[by_doubt]][:n_unsure]),
-                outlying=_ints(by_doubt[outlier[by_doubt]][:n_outlying]),
-                sample=_ints(_spread(rows, min(100, max(8, _MEAN_ROWS // k)))) or (medoid,),
+                **_rows_to_show(run.representatives, mine, rows, confidence, outlier, k),
             )
         )
     names = table["name"].to_pylist()
     return Findings(tuple(clusters), merges, position, confidence, names, clustering.edited)
 
 
-def named_rows(found: Found, name: Callable[[int], str]) -> str:
+def _rows_to_show(
+    kept: Representatives,
+    mine: NDArray[np.int64],
+    rows: NDArray[np.int64],
+    confidence: NDArray[np.float64],
+    outlier: NDArray[np.bool_],
+    k: int,
+) -> dict[str, Any]:
+    """Choose rows of a cluster with representatives `mine`; fewer where there are many clusters."""
+    n_typical, n_unsure, n_outlying = (
+        (11, 6, 6) if k <= 40 else (10, 5, 5) if k <= 120 else (6, 3, 3)
+    )
+    medoid, *typical = middle_rows(kept, mine, n_typical) or _ints(rows[: n_typical + 1])
+    by_doubt = rows[np.argsort(confidence[rows], kind="stable")]
+    return {
+        "medoid": medoid,
+        "typical": tuple(typical),
+        "unsure": _ints(by_doubt[~outlier[by_doubt]][:n_unsure]),
+        "outlying": _ints(by_doubt[outlier[by_doubt]][:n_outlying]),
+        "sample": _ints(_spread(rows, min(100, max(8, _MEAN_ROWS // k)))) or (medoid,),
+    }
+
+
+def named_rows(found: ClusterFacts, name: Callable[[int], str]) -> str:
     """List the rows to show as HTML; `name` returns the name of a row."""
     return "".join(
         f'<section><h4>{title}</h4><p class="rows">{", ".join(map(name, rows))}</p></section>'

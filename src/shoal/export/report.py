@@ -9,12 +9,21 @@ from typing import Any, Unpack
 
 import numpy as np
 
-from shoal.export.base import cluster_title, fill_in, number, refuse_existing, rows_word
-from shoal.export.cards import Deck, Pictured, Profiled, card
+from shoal.core.plural import plural
+from shoal.export.base import (
+    cluster_title,
+    fill_in,
+    folded,
+    html_table,
+    number,
+    refuse_existing,
+    rows_word,
+)
+from shoal.export.cards import ClusterCards, ImageCards, VectorCards, card
 from shoal.export.dendrogram import draw_tree
-from shoal.export.findings import Findings, gather
+from shoal.export.findings import Findings, gather_findings
 from shoal.export.pictures import data_address
-from shoal.export.tabled import Tabled
+from shoal.export.table_cards import TableCards
 from shoal.fitted_run import FittedRun
 from shoal.keywords import LabelKeywords
 from shoal.storage import write_bytes
@@ -47,32 +56,32 @@ def write_report(
 def report_html(
     run: FittedRun, *, pictures: Pictures = NO_PICTURES, **cut: Unpack[LabelKeywords]
 ) -> str:
-    found = gather(run, **cut)
-    deck = _deck(run, found)
+    found = gather_findings(run, **cut)
+    cards = _cards(run, found)
     title = escape(run.path.name.removesuffix(".shoal"))
     most = max((c.size for c in found.clusters), default=1)
     return fill_in(
         "report",
         ("report.css",),
         title=title,
-        style=deck.style(),
+        style=cards.style(),
         header=_header(run, found, title),
         layers=_layers(run),
-        tree=_tree(run, found, deck),
+        tree=_tree(run, found, cards),
         pictures=_pictures(*pictures),
-        before=deck.before(),
-        explained=deck.explained,
-        cards="".join(card(deck, run.source, c, most) for c in found.clusters),
+        before=cards.before(),
+        explained=cards.explained,
+        cards="".join(card(cards, run.source, c, most) for c in found.clusters),
         quarantine=_quarantine(run),
         settings=_settings(run),
     )
 
 
-def _deck(run: FittedRun, found: Findings) -> Deck:
+def _cards(run: FittedRun, found: Findings) -> ClusterCards:
     table = run.source.as_table()
     if table is not None:
-        return Tabled(run, table, found)
-    return Pictured(run.source, found) if run.source.kind == "images" else Profiled(run, found)
+        return TableCards(run, table, found)
+    return ImageCards(run.source, found) if run.source.kind == "images" else VectorCards(run, found)
 
 
 def _header(run: FittedRun, found: Findings, title: str) -> str:
@@ -80,9 +89,9 @@ def _header(run: FittedRun, found: Findings, title: str) -> str:
     outliers = sum(c.outliers for c in found.clusters)
     chosen = [layer for layer in run.layers if layer.k == k and not found.edited]
     by_hand = ", edited by hand" if found.edited else ""
-    said = f"{k:,} cluster{'s' if k != 1 else ''} in {rows_word(run.source, rows)}{by_hand}."
+    summary = f"{plural(k, 'cluster')} in {rows_word(run.source, rows)}{by_hand}."
     if k == 1 and not found.edited:
-        said = f"No groups stand out in {rows_word(run.source, rows)}: one cluster."
+        summary = f"No groups stand out in {rows_word(run.source, rows)}: one cluster."
     facts = {
         "clusters": f"{k:,}",
         "images" if run.source.kind == "images" else "rows": f"{rows:,}",
@@ -94,7 +103,7 @@ def _header(run: FittedRun, found: Findings, title: str) -> str:
     listed = "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in facts.items())
     return (
         f'<header><p class="eyebrow">Shoal report</p><h1>{title}</h1>'
-        f"<p>{said} <span class=soft>Source: {escape(run.source.description)}.</span></p>"
+        f"<p>{summary} <span class=soft>Source: {escape(run.source.description)}.</span></p>"
         f'<dl class="facts">{listed}</dl></header>'
     )
 
@@ -102,9 +111,8 @@ def _header(run: FittedRun, found: Findings, title: str) -> str:
 def _layers(run: FittedRun) -> str:
     lines = []
     for at, layer in enumerate(run.layers):
-        sizes = np.sort(np.unique(_known(run.labels(layer=at, raw=True)), return_counts=True)[1])[
-            ::-1
-        ]
+        labels = run.labels(layer=at, raw=True)
+        sizes = np.sort(np.unique(labels[labels >= 0], return_counts=True)[1])[::-1]
         primary = ' class="primary"' if layer.primary else ""
         badge = '<span class="badge">primary</span>' if layer.primary else ""
         badge += '<span class="badge">weak</span>' if layer.weak else ""
@@ -115,15 +123,10 @@ def _layers(run: FittedRun) -> str:
             f"<td>{_spark(sizes)}</td></tr>"
         )
     names = ("Layer", "Clusters", "Excess", "Stability", "Largest", "Median", "Smallest", "Sizes")
-    head = "".join(f'<th scope="col">{name}</th>' for name in names)
     return (
         '<div class="panel scroll" tabindex="0" role="region" aria-label="Layers">'
-        f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table></div>"
+        f"{html_table(lines, names)}</div>"
     )
-
-
-def _known(labels: np.ndarray) -> np.ndarray:
-    return labels[labels >= 0]
 
 
 def _spark(sizes: np.ndarray) -> str:
@@ -132,18 +135,18 @@ def _spark(sizes: np.ndarray) -> str:
     return f'<span class="spark" aria-hidden="true">{bars}</span>'
 
 
-def _tree(run: FittedRun, found: Findings, deck: Deck) -> str:
+def _tree(run: FittedRun, found: Findings, cards: ClusterCards) -> str:
     k = len(found.clusters)
     if k < 2:
         return ""
     by_hand = " Clusters that were put together by hand stand where the middle of them is."
     coarser = [(layer.k, float(layer.excess)) for layer in run.layers if 1 < layer.k < k]
-    said = f"Tree of the {k} clusters; the list beside it names them in the same order."
-    drawing = draw_tree(found.merges, coarser, said)
+    label = f"Tree of the {k} clusters; the list beside it names them in the same order."
+    drawing = draw_tree(found.merges, coarser, label)
     most = max(c.size for c in found.clusters)
     tight = " tight" if drawing.row < 20 else ""
     lines = "".join(
-        f"<li>{deck.face(c) if drawing.row > 30 else ''}"
+        f"<li>{cards.face(c) if drawing.row > 30 else ''}"
         f'<a href="#cluster-{c.cluster}">{escape(cluster_title(c.cluster, c.name))}'
         f' <span class="soft">{c.size:,}</span></a>'
         f'<span class="bar" aria-hidden="true"><i style="width:{100 * c.size / most:.1f}%"></i>'
@@ -173,31 +176,23 @@ def _quarantine(run: FittedRun) -> str:
     count = run.quarantine.num_rows
     if not count:
         return ""
-    lines = "".join(
+    lines = (
         f"<tr><td>{entry['row']}</td><td>{escape(str(entry['name'] or ''))}</td>"
         f"<td>{escape(str(entry['reason']))}</td></tr>"
         for entry in run.quarantine.slice(0, _MOST_QUARANTINED).to_pylist()
     )
     more = count - _MOST_QUARANTINED
     rest = f"<p class=soft>And {more:,} more.</p>" if more > 0 else ""
-    return (
-        f"<details><summary><h2>Quarantine: {count:,} could not be read</h2></summary>"
-        '<div class="panel scroll"><table class="text"><thead><tr><th scope="col">Row</th>'
-        '<th scope="col">Name</th><th scope="col">Reason</th></tr></thead>'
-        f"<tbody>{lines}</tbody></table></div>{rest}</details>"
-    )
+    table = html_table(lines, ("Row", "Name", "Reason"), "text")
+    return folded(f"Quarantine: {count:,} could not be read", table, rest)
 
 
 def _settings(run: FittedRun) -> str:
-    lines = "".join(
+    lines = (
         f'<tr><th scope="row">{escape(name)}</th><td>{escape(value)}</td></tr>'
         for name, value in flat(run.info())
     )
-    return (
-        "<details><summary><h2>Settings and versions</h2></summary>"
-        f'<div class="panel scroll"><table class="text"><tbody>{lines}</tbody></table></div>'
-        "</details>"
-    )
+    return folded("Settings and versions", html_table(lines, css="text"))
 
 
 def flat(info: Mapping[str, Any], above: str = "") -> list[tuple[str, str]]:
@@ -208,15 +203,15 @@ def flat(info: Mapping[str, Any], above: str = "") -> list[tuple[str, str]]:
     """
     lines: list[tuple[str, str]] = []
     for name, value in info.items():
-        said = f"{above} {name}".strip().replace("_", " ")
+        path = f"{above} {name}".strip().replace("_", " ")
         if isinstance(value, Mapping):
-            lines += flat(value, said)
+            lines += flat(value, path)
         elif isinstance(value, list | tuple) and any(isinstance(v, Mapping) for v in value):
-            lines += [line for i, v in enumerate(value) for line in flat(v, f"{said} {i}")]
+            lines += [line for i, v in enumerate(value) for line in flat(v, f"{path} {i}")]
         elif isinstance(value, list | tuple):
-            lines.append((said, ", ".join(map(str, value))))
+            lines.append((path, ", ".join(map(str, value))))
         elif value is not None:
-            lines.append((said, _plain(said, value)))
+            lines.append((path, _plain(path, value)))
     return lines
 
 

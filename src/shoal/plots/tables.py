@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.errors import InputError
+from shoal.export.base import spread_blocks
 from shoal.plots.canvas import INK, MUTED, clean, column_width, headline, new_axes, plain, write
 from shoal.plots.scene import Scene
 from shoal.rows import Source
@@ -92,18 +93,13 @@ def distributions(scene: Scene, ax: Axes | None) -> Axes:
     down = -(-len(columns) // across)
     ax = new_axes(ax, max(4.6, 3.3 * across), 1.2 + 2.5 * down)
     ax.set_axis_off()
-    shown = scene.largest(_LEGEND)
-    groups = np.where((places >= 0) & (places < len(shown)), places, len(shown))
-    shades = [*scene.colours[: len(shown)], np.array([0.8, 0.8, 0.8])]
+    groups, shades = _groups(scene, places)
     panel_x, panel_y = 1 / across, 1 / down
     for at, column in enumerate(columns):
         left, top = at % across * panel_x, 1 - at // across * panel_y
         bounds = (left + 0.03, top - panel_y * 0.82, panel_x - 0.07, panel_y * 0.66)
         _panel(ax.inset_axes(bounds), column, groups, shades)
-    handles, names = _legend(scene, shown, shades, bool((groups == len(shown)).any()))
-    ax.figure.legend(
-        handles, names, loc="outside right upper", fontsize=8.5, frameon=False, title="cluster"
-    )
+    _add_legend(ax, scene, groups, shades)
     headline(ax, "Columns by cluster", f"{len(places):,} rows, stacked")
     return ax
 
@@ -116,9 +112,7 @@ def scatter(scene: Scene, ax: Axes | None, wanted: Sequence[str] | None) -> Axes
         raise InputError(f"{len(chosen)} columns need axes of so many dimensions; got {ax.name}")
     ax = new_axes(ax, 7.0, 6.0, solid)
     values = np.stack([column.values for column in chosen])
-    shown = scene.largest(_LEGEND)
-    groups = np.where((places >= 0) & (places < len(shown)), places, len(shown))
-    shades = [*scene.colours[: len(shown)], np.array([0.8, 0.8, 0.8])]
+    groups, shades = _groups(scene, places)
     size = float(np.clip(20_000 / max(len(places), 1), 2, 24))
     draw: Any = ax.scatter
     for group, shade in enumerate(shades):
@@ -131,10 +125,7 @@ def scatter(scene: Scene, ax: Axes | None, wanted: Sequence[str] | None) -> Axes
             getattr(ax, f"set_{axis}ticks")(ticks, [plain(name, 12) for name in column.labels])
     if not solid:
         clean(ax)
-    handles, names = _legend(scene, shown, shades, bool((groups == len(shown)).any()))
-    ax.figure.legend(
-        handles, names, loc="outside right upper", fontsize=8.5, frameon=False, title="cluster"
-    )
+    _add_legend(ax, scene, groups, shades)
     title = " × ".join(plain(column.name) for column in chosen)
     headline(ax, title, f"{scene.of_all(len(scene.clusters))}; {len(places):,} rows")
     return ax
@@ -155,11 +146,23 @@ def _chosen(columns: list[_Column], wanted: Sequence[str] | None) -> list[_Colum
     return found
 
 
-def _legend(scene: Scene, shown: list[int], shades: list[Any], others: bool) -> tuple[Any, Any]:
+def _groups(scene: Scene, places: NDArray[np.int64]) -> tuple[NDArray[np.int64], list[Any]]:
+    """Return each row's place in the legend, the last for others, and the colours of the legend."""
+    count = len(scene.largest(_LEGEND))
+    groups = np.where((places >= 0) & (places < count), places, count)
+    return groups, [*scene.colours[:count], np.array([0.8, 0.8, 0.8])]
+
+
+def _add_legend(ax: Axes, scene: Scene, groups: NDArray[np.int64], shades: list[Any]) -> None:
     from matplotlib.patches import Patch
 
-    names = [scene.title(cluster, 16) for cluster in shown] + ["others"] * others
-    return [Patch(color=shade) for shade in shades[: len(names)]], names
+    shown = scene.largest(_LEGEND)
+    others = ["others"] if (groups == len(shown)).any() else []
+    names = [scene.title(cluster, 16) for cluster in shown] + others
+    look: Any = {"loc": "outside right upper", "fontsize": 8.5, "frameon": False}
+    ax.figure.legend(
+        [Patch(color=shade) for shade in shades[: len(names)]], names, title="cluster", **look
+    )
 
 
 def _panel(panel: Any, column: _Column, groups: NDArray[np.int64], shades: list[Any]) -> None:
@@ -195,11 +198,7 @@ def _short(value: float) -> str:
 
 def _read(scene: Scene, most: int) -> tuple[list[_Column], NDArray[np.int64]]:
     source = scene.table
-    starts = np.arange(0, source.n_rows, _BLOCK)
-    blocks = _MOST_ROWS // _BLOCK
-    if len(starts) > blocks:
-        starts = starts[np.linspace(0, len(starts) - 1, blocks).astype(int)]
-    spans = [(int(a), min(int(a) + _BLOCK, source.n_rows)) for a in starts]
+    spans = spread_blocks(source.n_rows, _BLOCK, _MOST_ROWS // _BLOCK)
     cells = np.concatenate([_cells(source, *span) for span in spans])[:, :most]
     labels = scene.clustering.labels()
     own = np.concatenate([labels[a:b] for a, b in spans])

@@ -6,8 +6,9 @@ from html import escape
 
 import numpy as np
 
-from shoal.export.cards import Deck
-from shoal.export.findings import Findings, Found, named_rows
+from shoal.export.base import folded, html_table
+from shoal.export.cards import ClusterCards
+from shoal.export.findings import ClusterFacts, Findings, named_rows
 from shoal.export.traits import Traits, gather_traits
 from shoal.fitted_run import FittedRun
 from shoal.rows.tables.mixed import TableSource
@@ -18,10 +19,9 @@ _LABELS = 3
 _PHRASES = 3
 _WIDTH, _HEIGHT = 180, 14
 _LINE = 23.25  # of text in a cell, so that bars stand beside their labels
-_ROLES = {"number": "number", "date": "date", "category": "category"}
 
 
-class Tabled(Deck):
+class TableCards(ClusterCards):
     """Clusters of a table: each column's median or commonest values, most distinctive first."""
 
     def __init__(self, run: FittedRun, source: TableSource, found: Findings) -> None:
@@ -42,24 +42,23 @@ class Tabled(Deck):
         """Return the table of columns: their use, and missing cells."""
         schema, gaps = self._source.schema, self._run.info().get("gaps", {})
         lines = [
-            (c.name, _ROLES[c.role] + (f", {len(c.labels)} values" if c.labels else ""),
-             f"{gaps.get(c.name, 0):,}")
+            (
+                c.name,
+                c.role + f", {len(c.labels)} values" * bool(c.labels),
+                f"{gaps.get(c.name, 0):,}",
+            )
             for c in schema.columns
-        ]  # fmt: skip
+        ]
         lines += [(schema.name, "names the rows", "")] if schema.name else []
         lines += [(name, f"left out: {why}", "") for name, why in schema.left_out]
-        rows = "".join(
+        rows = (
             f'<tr><th scope="row">{escape(name)}</th><td>{escape(role)}</td><td>{gap}</td></tr>'
             for name, role, gap in lines
         )
-        head = "".join(f'<th scope="col">{n}</th>' for n in ("Column", "Used as", "Gaps filled"))
-        return (
-            f"<details><summary><h2>Columns: {len(schema.columns):,} used</h2></summary>"
-            f'<div class="panel scroll"><table class="text"><thead><tr>{head}</tr></thead>'
-            f"<tbody>{rows}</tbody></table></div></details>"
-        )
+        table = html_table(rows, ("Column", "Used as", "Gaps filled"), "text")
+        return folded(f"Columns: {len(schema.columns):,} used", table)
 
-    def body(self, found: Found) -> str:
+    def body(self, found: ClusterFacts) -> str:
         at, traits = self._at[found.cluster], self._traits
         order = np.argsort(-traits.telling[at], kind="stable")
         phrases = "; ".join(map(escape, traits.phrases(at, _PHRASES)))
@@ -76,14 +75,9 @@ class Tabled(Deck):
         )
 
     def _table(self, cluster: int, columns: np.ndarray) -> str:
-        lines = "".join(self._line(cluster, int(column)) for column in columns)
-        names = ("Column", "Cluster", "All rows", "")
-        head = "".join(f'<th scope="col">{name}</th>' for name in names)
-        return (
-            '<div class="scroll" tabindex="0" role="region" aria-label="Columns">'
-            f'<table class="text traits"><thead><tr>{head}</tr></thead>'
-            f"<tbody>{lines}</tbody></table></div>"
-        )
+        lines = (self._line(cluster, int(column)) for column in columns)
+        table = html_table(lines, ("Column", "Cluster", "All rows", ""), "text traits")
+        return f'<div class="scroll" tabindex="0" role="region" aria-label="Columns">{table}</div>'
 
     def _line(self, cluster: int, column: int) -> str:
         traits = self._traits

@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from shoal.export.tabled import _WIDTH, _bars, _box
+from shoal.export.table_cards import _WIDTH, _bars, _box
 from shoal.export.traits import gather_traits
 from shoal.rows import open_source
 
