@@ -27,7 +27,7 @@ from shoal.rows.file_sets import (
 )
 from shoal.rows.folders import open_folder
 from shoal.rows.handles import head_of, readable
-from shoal.rows.images.containers import container_that_begins
+from shoal.rows.images.containers import CONTAINERS, container_that_begins
 from shoal.rows.images.formats import EXTENSIONS, is_image_name
 from shoal.rows.images.image_table import under
 from shoal.rows.images.listing import expand, has_wildcard, is_pattern, read_list
@@ -46,7 +46,7 @@ from shoal.storage import as_place, is_remote, nearest_name
 _TABLES = (".csv", ".tsv", ".txt")
 _MENTIONED_BYTES = 1 << 28
 # A list may name pictures that need an extra: without it they become rows with a reason.
-_LISTED = EXTENSIONS.union((".tar", ".zip"), *(kind.extensions for kind in OPTIONAL))
+_LISTED = EXTENSIONS.union(*(kind.extensions for kind in OPTIONAL))
 _TAR_PACKED = (".tgz", ".tbz", ".tbz2", ".txz")
 _FOREIGN = (".7z", ".rar", ".gz", ".bz2", ".xz", ".zst")
 
@@ -267,7 +267,7 @@ def _has_arrays(path: Path) -> bool:
 
 def _open_text(path: Path, options: SourceOptions) -> Source:
     if options.as_ in (None, "images") and options.schema is None:
-        names = read_list(path, _LISTED)
+        names = read_list(path, _LISTED.union(*(one.endings for one in CONTAINERS)))
         if names and not all(kind_of(name) == "image" for name in names):
             return open_paths([under(path.parent, name) for name in names], path.name, options)
         if names:

@@ -234,14 +234,22 @@ def _amount(cell: str | None, decimal: str) -> float | None:
     if not match:
         return _special_number(cell)
     text = match[1] + match[2].strip()
-    marks = (".’'" if decimal == "," else ",’'") + r"\s"
-    point = re.escape(decimal)
-    if re.fullmatch(r"[+-]?" + _GROUPED.format(marks=marks, decimal=point), text):
-        text = re.sub(f"[{marks}]", "", text)
+    if is_grouped(text, decimal):
+        text = re.sub(f"[{_marks(decimal)}]", "", text)
     try:
         return float(text.replace(decimal, "."))
     except ValueError:
         return None
+
+
+def is_grouped(text: str, decimal: str) -> bool:
+    """Return whether a number has thousands separators: ``1.234,5`` with a decimal comma."""
+    pattern = _GROUPED.format(marks=_marks(decimal), decimal=re.escape(decimal))
+    return re.fullmatch(r"[+-]?" + pattern, text) is not None
+
+
+def _marks(decimal: str) -> str:
+    return (".’'" if decimal == "," else ",’'") + r"\s"
 
 
 def _special_number(cell: str | None) -> float | None:

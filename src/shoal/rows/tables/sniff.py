@@ -19,7 +19,7 @@ from typing import IO
 
 from shoal.errors import SourceError
 from shoal.rows.handles import head_of
-from shoal.rows.tables.cells import is_missing
+from shoal.rows.tables.cells import is_grouped, is_missing
 from shoal.rows.tables.columns import Column
 
 # The pixels of an image in one cell can exceed the limit of 128 KiB in csv. The limit
@@ -164,7 +164,7 @@ def _best_split(
         sure = width > 1 and delimiter != " "  # spaces also separate words
         for decimal in ".," if delimiter != "," else ".":
             cells = [cell for row in rows[:100] for cell in row]
-            numbers = sum(_number(cell, decimal) for cell in cells)
+            numbers = sum(_number(cell, decimal) or _has_both(cell, decimal) for cell in cells)
             score = (even, headed, numbers / len(cells), numbers, sure, width)
             if best is None or score > best[0]:
                 best = (score, delimiter, decimal, rows)
@@ -191,6 +191,12 @@ def _number(cell: str, decimal: str) -> bool:
         return "_" not in cell and not math.isnan(float(cell.replace(decimal, ".")))
     except ValueError:
         return False
+
+
+def _has_both(cell: str, decimal: str) -> bool:
+    """Return whether a number's signs tell which is the decimal one, as in ``1.234,56``."""
+    text = cell.strip()
+    return decimal in text and is_grouped(text, decimal)
 
 
 def _has_header(rows: Sequence[Sequence[str]], decimal: str) -> bool:
