@@ -27,7 +27,7 @@ class Prediction(Tabular):
         (n,) float32, 0..1, NaN for unreadable rows.
     unknown
         (n,) bool: unlike the fitted rows. Farther out than all but a stated share of rows like the
-        fitted ones, 5 % by default.
+        fitted ones, 5% by default.
     names
         Names of clusters, by id.
     remarks

@@ -49,7 +49,7 @@ def test_splits_as_chance_makes_them_lower_no_threshold():
 
 
 def test_many_weak_splits_lower_the_threshold():
-    # 40 splits at 0.15, where chance would put 37 % of 45
+    # 40 splits at 0.15, where chance would put 37% of 45
     excess = np.r_[np.full(40, 0.15), np.full(5, -1.0)]
     assert 0.0 <= finest_threshold(excess) < 0.15
 

@@ -148,7 +148,7 @@ def test_an_empty_block_adds_nothing():
 @pytest.mark.parametrize("sampled", [True, False])
 def test_a_rare_group_gets_its_own_representatives(seed, sampled):
     x = cloud(40_000, seed=seed)
-    rare = np.random.default_rng(seed).choice(len(x), 6, replace=False)  # 0.015 %
+    rare = np.random.default_rng(seed).choice(len(x), 6, replace=False)  # 0.015%
     x[rare] = 11 + 0.5 * np.random.default_rng(seed).normal(size=(6, 8))
     sample = x[::10] if sampled else np.delete(x, rare, axis=0)[::10]
     book = seed_codebook(sample, 400, seed)

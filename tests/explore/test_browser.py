@@ -78,7 +78,7 @@ def test_a_person_looks_corrects_names_undoes_and_takes_the_result_away(served, 
     page.locator(".quiz .tile-button").nth(3).click()
     page.locator(".quiz .tile-button").nth(7).click()
     page.wait_for_selector("dialog :text('2 of 20 wrong')")
-    assert "interval: 3 to 30 %" in page.inner_text("dialog")
+    assert "interval: 3 to 30%" in page.inner_text("dialog")
     page.get_by_role("button", name="Save the answers").click()
     assert told(page) == "Quiz on “zeros”: 18 right, 2 wrong."
     page.keyboard.press("Control+z")

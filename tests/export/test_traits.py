@@ -40,7 +40,7 @@ def test_what_tells_most_comes_first_and_is_said():
     found = gather_traits(open_source(table, as_="table"), group, 2)
     assert np.argsort(-found.telling[0]).tolist()[-1] == 0
     assert found.telling[:, 1].min() > 0.5
-    # 40 % have another plan than in all: a shift of .4 / .383 deviations
+    # 40% have another plan than in all: a shift of .4 / .383 deviations
     assert found.telling[0, 2] == pytest.approx(0.4 / 0.383, rel=0.1)
     said = found.phrases(1, 5)
     assert len(said) == 2

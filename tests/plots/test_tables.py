@@ -12,7 +12,7 @@ def test_a_profile_has_means_and_shares(table, texts):
     largest = np.bincount(labels).argmax()
     incomes = table.source.read(0, 240).data[labels == largest, 1]
     assert f"{incomes.mean():.3g}" in written
-    assert {"100 %", "0 %"} & set(written)
+    assert {"100%", "0%"} & set(written)
     assert {r"income (k\$)", "age"} <= {t.get_text() for t in ax.get_yticklabels()}
 
 

@@ -20,7 +20,7 @@ _FEWEST, _ENOUGH = 5.0, 50.0
 
 
 def smallest_cluster(weights: NDArray, min_size: int | None = None) -> float:
-    """Return the minimum weight of a cluster: 0.05 % of the rows, at least 5, at most 50 leaves."""
+    """Return the minimum weight of a cluster: 0.05% of the rows, at least 5, at most 50 leaves."""
     if min_size is not None:
         return float(min_size)
     total = float(np.sum(weights))
@@ -29,7 +29,7 @@ def smallest_cluster(weights: NDArray, min_size: int | None = None) -> float:
 
 
 def fewest_leaves(n_leaves: int, min_size: int | None = None) -> float:
-    """Return how many leaves form a cluster regardless of weight: 0.05 % of them, 5 to 50.
+    """Return how many leaves form a cluster regardless of weight: 0.05% of them, 5 to 50.
 
     If leaves stand for many rows, a small distant group has leaves of its own with few rows. With
     an explicit size in rows, only that counts.
@@ -82,7 +82,7 @@ def condense(plan: Dendrogram, real: NDArray[np.float64], follow: NDArray | None
     """Merge pieces that are not clusters into their sibling, and rank the splits.
 
     From the root down, a real split makes two clusters. At any other node, the side not followed
-    stays with the larger part of the side that is followed. So does a small side (under 2 %) whose
+    stays with the larger part of the side that is followed. So does a small side (under 2%) whose
     split has less excess than one below, until its turn comes.
 
     Parameters

@@ -155,12 +155,12 @@ _ALL = (
         "844d1a46ab18acf50c989e541b12fe3b6dc7f8d6004725b4e992d142788e0600",
         512,
         options=_CLIP,
-        # Its published accuracy on ImageNet is 41 %; EfficientNet-Lite0, which is there, has 75 %.
+        # Its published accuracy on ImageNet is 41%; EfficientNet-Lite0, which is there, has 75%.
         auto=False,
     ),
 )
 
 KNOWN_ENCODERS: Mapping[str, KnownEncoder] = MappingProxyType({one.name: one for one in _ALL})
 """By name, in the order in which ``auto`` prefers them: by published k-NN accuracy on ImageNet
-(DINOv2: B/14 82.1 %, S/14 79.0 %; Oquab et al. 2023, table 4), SigLIP 2 behind, of which no such
+(DINOv2: B/14 82.1%, S/14 79.0%; Oquab et al. 2023, table 4), SigLIP 2 behind, of which no such
 figure is published; each before its 8-bit version."""

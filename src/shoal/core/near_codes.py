@@ -29,7 +29,7 @@ def near_type(none: int) -> np.dtype:
 
 
 def shortened(distance: NDArray[np.float32]) -> NDArray[np.uint16]:
-    """Keep the upper half of the bits of floats, rounded: they are right to 0.4 %."""
+    """Keep the upper half of the bits of floats, rounded: they are right to 0.4%."""
     bits = np.ascontiguousarray(distance, np.float32).view(np.uint32)
     return ((bits + 0x8000) >> 16).astype(np.uint16)
 

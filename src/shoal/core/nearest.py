@@ -26,7 +26,7 @@ def nearest_neighbours(
     """Return the k nearest other rows of each row, by Euclidean distance.
 
     Exact up to `EXACT_ROWS` rows. Above, only the nearest coarse cells of each row are searched (an
-    inverted file, Jégou et al. 2011): as many as find 99.9 % of the neighbours of some test rows.
+    inverted file, Jégou et al. 2011): as many as find 99.9% of the neighbours of some test rows.
     Where that takes more than a quarter of all cells, as in unstructured clouds of high dimension,
     the search is exact up to 100,000 rows, and limited to that quarter above. `exact` overrides the
     choice by the number of rows. The result has the same bytes for any number of threads,

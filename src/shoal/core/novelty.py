@@ -157,7 +157,7 @@ class Novelty:
     def limits(self, labels: NDArray[np.integer], rate: float) -> NDArray[np.float32]:
         """Return the scores above which a row is unknown, for each cluster, (clusters, 2).
 
-        At most the share `rate` of rows like the fitted ones exceeds them, with 75 % confidence
+        At most the share `rate` of rows like the fitted ones exceeds them, with 75% confidence
         (the limits come from a sample). If a cluster has enough held-out rows, its limits follow
         these, otherwise those of all clusters. `labels`, (m,), are the clusters of the
         representatives.
@@ -201,7 +201,7 @@ def plain_quantile(rarities: NDArray[np.float64], rate: float) -> float:
 
 
 def bounded_quantile(rarities: NDArray[np.float64], rate: float) -> float:
-    """Return a value that at most the share `rate` of new values exceeds, with 75 % confidence.
+    """Return a value that at most the share `rate` of new values exceeds, with 75% confidence.
 
     The tolerance limit of Wilks (1941): so few of n values exceed it that, for a larger share,
     chance would give as few at most one time in four.

@@ -17,7 +17,7 @@ _BLANK = 2.0
 # quarter of the range at either end.
 _DARK, _BRIGHT, _NEARLY_ALL = 64.0, 192.0, 0.95
 # Share of the slopes' energy that smoothing by 1, 2, 1 along both sides leaves. Of 390 photos of
-# Imagenette .76 at the 99 % quantile as they are, .85 in the median after a Gaussian blur of 1.5
+# Imagenette .76 at the 99% quantile as they are, .85 in the median after a Gaussian blur of 1.5
 # pixels at 256, .85 and more in 99 of 100 after one of 2. A lower one calls soft photos blurred.
 _BLURRED = 0.85
 # Pixels along the shorter side under which sharpness cannot be told from size.

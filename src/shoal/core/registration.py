@@ -6,13 +6,13 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-# Gauss–Newton rounds on the smoothed and on the plain picture. On photos cropped by 5 to 10 % the
+# Gauss–Newton rounds on the smoothed and on the plain picture. On photos cropped by 5 to 10% the
 # similarity stops rising after 5 and 3; more rounds cost time only.
 _COARSE, _FINE = 6, 4
 # A copy is hardly scaled or moved by more than a sixth of the side; wider limits let different
 # pictures of few strokes be fitted to each other.
 _LARGEST_SCALE, _LARGEST_SHIFT = 1.2, 1 / 3
-# Share of each side that is left out all around: what a shift of 5 % brings in from outside.
+# Share of each side that is left out all around: what a shift of 5% brings in from outside.
 _RIM = 0.08
 # The overlap that must be left for a similarity to mean anything.
 _LEAST_OVERLAP = 0.5

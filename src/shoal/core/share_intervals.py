@@ -11,12 +11,12 @@ import numpy as np
 import scipy
 from numpy.typing import ArrayLike, NDArray
 
-_Z = 1.96  # of the normal distribution, 95 %
+_Z = 1.96  # of the normal distribution, 95%
 
 
 @dataclass(frozen=True)
 class Share:
-    """A share with its 95 % confidence intervals, each 0..1."""
+    """A share with its 95% confidence intervals, each 0..1."""
 
     share: float
     """As counted; NaN if there are no rows."""
@@ -58,7 +58,7 @@ def counted_share(count: int, n: int, of: int | None = None) -> Share:
 def share_interval(
     count: ArrayLike, n: ArrayLike, z: float = _Z
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the 95 % interval of a share when `count` of `n` were observed.
+    """Return the 95% interval of a share when `count` of `n` were observed.
 
     Wilson: Probable inference, the law of succession, and statistical inference. JASA 1927.
 
@@ -79,7 +79,7 @@ def share_interval(
 def difference_interval(
     before: ArrayLike, n_before: int, after: ArrayLike, n_after: int, z: float = _Z
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the interval of the share after minus the share before, 95 % by default.
+    """Return the interval of the share after minus the share before, 95% by default.
 
     Newcombe: Interval estimation for the difference between independent proportions. Statistics
     in Medicine 1998, method 10.
@@ -114,7 +114,7 @@ def total_variation(before: ArrayLike, after: ArrayLike) -> tuple[float, float]:
 
 
 def bonferroni(z: float, tests: int) -> float:
-    """Return z for a joint 95 % level of several intervals.
+    """Return z for a joint 95% level of several intervals.
 
     >>> round(bonferroni(1.96, 1), 2), round(bonferroni(1.96, 50), 2)
     (1.96, 3.29)

@@ -99,7 +99,7 @@ def build_shortlists(
     The distance of a centre to a cell is that to the nearest centre in it, so rows at the border of
     a cell find centres across the border. If there are many cells, they are searched in the same
     way. With 288 of 31,000 centres on a list, about 520 products per row find the nearest centre
-    for 98 % of tiles; with cells four times as large, lists twice as long and all cells searched it
+    for 98% of tiles; with cells four times as large, lists twice as long and all cells searched it
     takes 865. If there are several lists, products use the leading columns that hold most of the
     variance, as principal components do: 32 of 64 for tiles, in .7 of the time. The AMI of their
     labels stays within .0003; with 24 columns it falls by .002.

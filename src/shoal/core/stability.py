@@ -15,7 +15,7 @@ from shoal.core.tree import Tree
 # Splits of a tree that are worth comparing: pieces below are smaller than any layer's.
 _MOST_SPLITS = 600
 _MOST_ROWS = 8000
-_LEAST_SEEN = 4  # rows: of fewer nothing can be told; of ten 80 % are in a part on average
+_LEAST_SEEN = 4  # rows: of fewer nothing can be told; of ten 80% are in a part on average
 
 
 def pieces(tree: Tree, most: int = _MOST_SPLITS) -> NDArray[np.int64]:
@@ -93,7 +93,7 @@ def _fill_best(place, mass, clusters, runs, lengths, shared, best):  # type: ign
 def draw_subsets(
     n_rows: int, seed: int, times: int, copies: NDArray[np.float64] | None = None
 ) -> tuple[NDArray[np.int64], ...]:
-    """Draw subsets of 80 % of the rows, at most 8,000, ascending, with all piles in each."""
+    """Draw subsets of 80% of the rows, at most 8,000, ascending, with all piles in each."""
     piles = np.flatnonzero(copies > 1) if copies is not None else np.empty(0, np.int64)
     others = np.delete(np.arange(n_rows), piles)
     size = max(min(len(others) * 4 // 5, _MOST_ROWS), int(not len(piles)))

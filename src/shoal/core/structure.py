@@ -76,7 +76,7 @@ def fit_structure(
     vectors, weights
         (m, d) distinct and finite, and (m,) rows of each; 1 by default.
     min_size
-        Minimum rows of a cluster; by default 0.05 % of the rows, or of the representatives if it
+        Minimum rows of a cluster; by default 0.05% of the rows, or of the representatives if it
         has as many, at least 5.
     neighbours
         Neighbours in the graph; by default chosen from the data.

@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 # Similarity of near copies. Chosen on 9,000 pieces of Imagenette's photos and 1,000 planted copies,
-# re-encoded, resized, lit, moved or cropped by 5 %: one copy lay below, and of the 20,000 most
+# re-encoded, resized, lit, moved or cropped by 5%: one copy lay below, and of the 20,000 most
 # similar pairs of different pieces 6 lay above. A lower one finds stronger changes, and more
 # pictures that are only alike.
 SIMILAR = 0.93
-# Least cosine of descriptors, and neighbours compared with each row: of photos cropped by 5 % the
+# Least cosine of descriptors, and neighbours compared with each row: of photos cropped by 5% the
 # right one was always among the first 8.
 _LEAST_COSINE, _NEIGHBOURS = 0.5, 8
 # With more rows than this, fewer neighbours and one descriptor of each image are compared.
@@ -106,7 +106,7 @@ def find_duplicates(
     """Find copies among images, or images of one collection that are also in another.
 
     Exact copies have the same pixels. Near copies may be re-encoded, resized, brightened, or
-    shifted or cropped by about 5 %: candidates are nearest neighbours by a perceptual descriptor,
+    shifted or cropped by about 5%: candidates are nearest neighbours by a perceptual descriptor,
     searched in cells, and each pair is verified on the pixels (`shoal.core.registration`). In a
     group, every copy matches the one that is kept: from the first source, then with the most
     pixels, then the most bytes, then the first.

@@ -171,10 +171,10 @@ class Carrier:
         if 2 * there[best[0]] > total:
             share = 100 * there[best[0]] / own[best[0]]
             return (
-                f"cluster {cluster} is only {share:.0f} % of cluster {best[0]}, in which most of "
+                f"cluster {cluster} is only {share:.0f}% of cluster {best[0]}, in which most of "
                 "its rows are now"
             )
-        where = ", ".join(f"{c} ({100 * there[c] / total:.0f} %)" for c in best)
+        where = ", ".join(f"{c} ({100 * there[c] / total:.0f}%)" for c in best)
         return f"the rows of cluster {cluster} are spread over clusters {where} now"
 
     def holder(self, cluster: int, before: State) -> int:

@@ -137,7 +137,7 @@ class VectorCards(ClusterCards):
 
 def card(cards: ClusterCards, source: Source, found: ClusterFacts, most: int) -> str:
     facts = [
-        f"{rows_word(source, found.size)}, {100 * found.share:.1f} %",
+        f"{rows_word(source, found.size)}, {100 * found.share:.1f}%",
         f"confidence {number(found.confidence)}",
     ]
     if np.isfinite(found.excess):

@@ -32,7 +32,7 @@ class TableCards(ClusterCards):
         self._lines = max(_FIRST, _LINES // k)
         self.explained = (
             "Columns are ordered by how much they distinguish the cluster. Numbers are medians; "
-            "the bar shows the middle half of the cluster on an axis that spans 90 % of all rows, "
+            "the bar shows the middle half of the cluster on an axis that spans 90% of all rows, "
             "extended for clusters beyond; the thin line is the median of all rows. For "
             "categories, the most common are shown, with "
             f"their share in the cluster and in all (from {self._traits.rows:,} rows)."
@@ -126,7 +126,7 @@ def _box(traits: Traits, cluster: int, column: int) -> str:
 
 def _bars(mine: np.ndarray, all_: np.ndarray) -> str:
     """Draw shares as bars, with a thin line at the share in all rows."""
-    height, wide = _LINE * max(1, len(mine)), _WIDTH - 1  # the line at 100 % is drawn in full
+    height, wide = _LINE * max(1, len(mine)), _WIDTH - 1  # the line at 100% is drawn in full
     shapes = "".join(
         f'<rect x="0" y="{_LINE * at + 7:.1f}" width="{max(wide * share, 1):.1f}" height="9"/>'
         f'<path class="all" d="M{wide * other:.1f} {_LINE * at + 4:.1f}v15"/>'

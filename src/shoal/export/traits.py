@@ -56,9 +56,9 @@ class Traits:
         return f"{column.name} {column.labels[label]} {mine:.0%} (all: {all_:.0%})"
 
     def axis(self, cluster: int, at: int) -> tuple[float, float]:
-        """Return the range of a column's axis: 90 % of all rows, and the cluster's middle half.
+        """Return the range of a column's axis: 90% of all rows, and the cluster's middle half.
 
-        A small cluster may lie beyond the 90 %; only its own axis is then longer.
+        A small cluster may lie beyond the 90%; only its own axis is then longer.
         """
         marks = np.append(self.quartiles[cluster, at], self.ends[at])
         known = marks[np.isfinite(marks)]

@@ -13,8 +13,8 @@ LOOKED, LOOKED_SIDE = 64, 128
 
 _LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)
 _BLANK = 8  # grey levels from darkest to brightest: below, there is nothing to judge
-# In 3×3 pixels JPEG leaves some 3 % of the range from darkest to brightest, or 6 levels, around
-# marks; a stroke changes more than 15 % of the range, however thin it is when scaled down.
+# In 3×3 pixels JPEG leaves some 3% of the range from darkest to brightest, or 6 levels, around
+# marks; a stroke changes more than 15% of the range, however thin it is when scaled down.
 _FAULTS, _FAULT_LEVELS, _HARD = 0.03, 6, 0.15
 _EMPTY = 0.5  # of all pixels
 _SOFT = 1 / 3  # of those that change

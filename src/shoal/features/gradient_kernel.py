@@ -199,7 +199,7 @@ def _directions(light, y, x, cell, upper, lower, strip):  # type: ignore[no-unty
     """Split the gradient of a pixel into the nearest two of eight directions, and add them.
 
     A gradient is exactly one sum ``a·axis + b·diagonal`` of its nearest two directions with
-    a, b ≥ 0, and a + b is its length within 8 %: no angle is computed. `upper` is the pixel's
+    a, b ≥ 0, and a + b is its length within 8%: no angle is computed. `upper` is the pixel's
     share in `cell`, and `lower` that in the one below it.
     """
     above, here, below = light[y, x * LANES :], light[y + 1, x * LANES :], light[y + 2, x * LANES :]

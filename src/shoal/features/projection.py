@@ -19,7 +19,7 @@ PROJECTED = 1024
 """Rows that are projected at a time: they stay in a core's cache."""
 
 _NOISE = 1e-2  # of the largest eigenvalue: whitening raises smaller components no further
-_SETTLED = 8  # rows a component: with fewer, up to 16 % of MNIST's held-out digits seemed unknown
+_SETTLED = 8  # rows a component: with fewer, up to 16% of MNIST's held-out digits seemed unknown
 _ROUNDING = 1e-4  # of the usual length of a row: what is left out below that is none
 _SMALLEST = 1e-6  # of the largest eigenvalue: below it a component is rounding
 _MOMENTS = ("count", "weight", "mean", "scatter")

@@ -20,7 +20,7 @@ class Vectors:
 
     Rows of more than 4,096 numbers are first shortened to 4,096 sums: each column is added, with
     a sign, to one of them, by a fixed draw. Distances between rows stay as they are up to some
-    3 % (a count sketch).
+    3% (a count sketch).
 
     Charikar, Chen, Farach-Colton: Finding frequent items in data streams. ICALP 2002;
     Weinberger et al.: Feature hashing for large scale multitask learning. ICML 2009.

@@ -22,7 +22,7 @@ def fit(
     notes: tuple[str, ...] = ()
     if min_cluster_size is None:
         min_cluster_size = min(m, max(5, min(_LARGEST, round(_SHARE * m))))
-        notes = (f"min_cluster_size = {min_cluster_size}, 0.5 % of the rows, 5 to {_LARGEST}.",)
+        notes = (f"min_cluster_size = {min_cluster_size}, 0.5% of the rows, 5 to {_LARGEST}.",)
     model = HDBSCAN(
         min_cluster_size=min(m, max(2, min_cluster_size)),
         min_samples=None if min_samples is None else min(min_samples, m),

@@ -130,7 +130,7 @@ def _fit_with_k(
     noise: tuple[str, ...] = ()
     if method.noise:
         share = float(rows.weights[np.asarray(found.labels) < 0].sum() / rows.weights.sum())
-        noise = (f"{100 * share:.1f} % of the rows are noise.",)
+        noise = (f"{100 * share:.1f}% of the rows are noise.",)
     return replace(found, notes=(*chosen, *found.notes, *noise))
 
 

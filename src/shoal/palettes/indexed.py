@@ -14,7 +14,7 @@ from shoal.palettes.histogram import packed
 
 FORMATS = {".png": "PNG", ".gif": "GIF"}
 _BAND_PIXELS = 1 << 19  # pixels whose coordinates are in memory at a time (8 MB)
-_COMPRESSION = 6  # zlib: 9 takes four times as long for 3 % less
+_COMPRESSION = 6  # zlib: 9 takes four times as long for 3% less
 
 
 def bands(pixels: NDArray[np.uint8]) -> Iterator[slice]:

@@ -62,7 +62,7 @@ def _picture(records: Sequence[dict[str, Any]]) -> bytes:
         box = (left, top, left + _WIDTH - 1, top + _HEIGHT - 1)
         draw.rectangle(box, outline=(205, 210, 214))
         draw.text((left, top + _HEIGHT + 4), record["hex"], _INK, bold)
-        share = f"{100 * record['share']:.1f} %"
+        share = f"{100 * record['share']:.1f}%"
         draw.text((left + _WIDTH - 1, top + _HEIGHT + 6), share, _MUTED, plain, anchor="ra")
     out = io.BytesIO()
     image.save(out, "PNG")

@@ -123,7 +123,7 @@ def _components(
     signs = np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])])
     axes = axes * np.where(signs == 0, 1, signs)
     share = 100 * values / max(float(values.sum()), 1e-12)
-    names = [f"component {at + 1} ({share[at]:.0f} % of the variance)" for at in range(2)]
+    names = [f"component {at + 1} ({share[at]:.0f}% of the variance)" for at in range(2)]
     return centred @ axes[:, :2], names
 
 

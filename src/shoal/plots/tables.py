@@ -47,7 +47,7 @@ def profile(scene: Scene, ax: Axes | None) -> Axes:
             mine = values[(places == j) & np.isfinite(values)]
             if len(mine):
                 away[i, j] = (mine.mean() - np.nanmean(values)) / spread
-                texts[i, j] = f"{100 * mine.mean():.0f} %" if is_share else _short(mine.mean())
+                texts[i, j] = f"{100 * mine.mean():.0f}%" if is_share else _short(mine.mean())
     names = [plain(name, 40) for name, *_ in lines]
     titles = [f"{scene.title(c, 14)}\n{scene.sizes[c]:,}" for c in shown]
     wide = 0.72 if len(shown) <= 16 else 0.42

@@ -199,7 +199,7 @@ class Fitted:
         return cluster_limits(labels[place], distance, int(labels.max()) + 1)
 
     def usual(self, labels: NDArray[np.int32]) -> NDArray[np.float32]:
-        """Return the 95 % quantile of the distances in each cluster; see `limits`."""
+        """Return the 95% quantile of the distances in each cluster; see `limits`."""
         place, distance = self.own
         return cluster_limits(labels[place], distance, int(labels.max()) + 1, USUAL, 1.0)
 
@@ -247,7 +247,7 @@ def cluster_limits(
 ) -> NDArray[np.float32]:
     """Return the distance above which a row is unlike each cluster, (count,) float32.
 
-    It is 1.25 times the 99.9 % quantile of the distances of the cluster's own rows, and at least
+    It is 1.25 times the 99.9% quantile of the distances of the cluster's own rows, and at least
     1.25 times the median of all rows, for clusters of duplicates or of few rows.
     """
     least = float(np.median(distance)) if len(distance) else 0.0

@@ -14,7 +14,7 @@ from shoal.stages.shards import Shards
 from shoal.stages.vectors import read_vectors
 from shoal.storage import StageFolder, read_npy, write_npy
 
-_ROWS = 10_000  # held out, so that a rate of 1 % is known to a tenth of it
+_ROWS = 10_000  # held out, so that a rate of 1% is known to a tenth of it
 _MOST = 0.1  # largest share of the rows to keep out of the choice of codes
 _CHECKED = 8  # rows of a shard, including the first and the last
 _SEED = 20_410  # of this draw, which is the same for every seed of a fit

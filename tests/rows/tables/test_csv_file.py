@@ -261,7 +261,7 @@ def test_numbers_with_an_exponent_are_no_second_row_of_a_header(write):
 
 
 def test_amounts_among_the_numbers_of_vectors_are_numbers(write):
-    path = write("a;b\n1,5;2\n€ 1.200,50;3\n3,5;12 %\n4;n/a\n5;x\n" + "7,5;8\n" * 30)
+    path = write("a;b\n1,5;2\n€ 1.200,50;3\n3,5;12%\n4;n/a\n5;x\n" + "7,5;8\n" * 30)
     batch = open_source(path, as_="vectors").read(0, 6)
     np.testing.assert_array_equal(batch.data[:3], [[1.5, 2], [1200.5, 3], [3.5, 12]])
     assert batch.bad == {

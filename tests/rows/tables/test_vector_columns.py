@@ -36,7 +36,7 @@ def alike(columns):
         normal(1, 3, names=["x", "y"]),
         normal(0.8, 0.4, 1.8, 0.8, middle=5, names=["a", "b", "c", "d"]),
         {"a": DRAW.random(N) > 0.5, "b": DRAW.random(N) > 0.1},
-        {**normal(1, 1), "e2": [None] * 6 + DRAW.normal(size=N - 6).tolist()},  # 3 % of the rows
+        {**normal(1, 1), "e2": [None] * 6 + DRAW.normal(size=N - 6).tolist()},  # 3% of the rows
         {chr(97 + at) * 3: DRAW.poisson(0.1 + at / 90, N) for at in range(26)}
         | {chr(65 + at) * 3: DRAW.poisson(0.1, N) for at in range(26)},  # counts of words
         {"age": [20, 30, 80], "pay": [1e4, 2e4, 9e4]},  # too few to tell

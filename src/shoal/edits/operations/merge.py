@@ -94,7 +94,7 @@ class Merge(Operation):
                     share = 100 * of_union[target] / own[target]
                     raise NotNowError(
                         f"most of its rows are in cluster {target} now, of which only "
-                        f"{share:.0f} % were merged"
+                        f"{share:.0f}% were merged"
                     )
                 found[cluster] = target
             except NotNowError as error:

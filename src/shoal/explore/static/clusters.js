@@ -132,7 +132,7 @@ function Card({ cluster: c, at, of, most, within, on, focused, style, onChoose }
       : html`<span class="swatch" aria-hidden="true" />`}
     <span class="words">
       <span class="name" title=${label(c.id)}>${label(c.id)}<${Suggested} id=${c.id} /></span>
-      <span class="facts">${within !== null ? html`<b>${count(within)}</b> of ${count(c.rows)}` : html`${count(c.rows)} · ${share < 0.1 ? "< 0.1" : share.toFixed(1)} %`}
+      <span class="facts">${within !== null ? html`<b>${count(within)}</b> of ${count(c.rows)}` : html`${count(c.rows)} · ${share < 0.1 ? "< 0.1" : share.toFixed(1)}%`}
         ${c.mark === "junk" && html`<span class="tag">junk</span>`}${c.mark === "good" && html`<span class="tag good">good</span>`}
         ${c.locked && html`<span class="tag">locked</span>`}<${Tags} note=${c.note} />${untagged(c.note) && html`<span class="tag" title=${c.note}>note</span>`}</span>
       <span class="size" aria-hidden="true"><i style=${{ width: `${Math.max(1, (100 * c.rows) / most)}%` }} /></span>
@@ -153,6 +153,6 @@ export function Badge({ cluster, full = false }) {
   const kind = separation < 0.9 ? "loose" : separation < 0.97 || mixed !== null ? "fair" : "firm";
   const percent = Math.floor(1000 * separation) / 10;
   const pure = mixed === null ? "Its next split is not as clear as the splits made, or was rejected." : `May be mixed: it splits at K = ${mixed}, about as clearly as the splits made.`;
-  return html`<span class=${`badge ${kind}`} title=${`${percent} % separate: the share of its images' similarity that stays within the cluster. ${pure}`}>
+  return html`<span class=${`badge ${kind}`} title=${`${percent}% separate: the share of its images' similarity that stays within the cluster. ${pure}`}>
     ${Math.floor(percent)}<small>%</small><span class=${full ? "said" : "sr"}> separate</span>${mixed !== null && html`<span class="said" aria-hidden="true"> · mixed?</span><span class="sr">, may be mixed</span>`}</span>`;
 }

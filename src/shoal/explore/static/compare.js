@@ -41,7 +41,7 @@ function Found({ found }) {
     <${Flow} before=${found.before_clusters.map(face("names_before"))} after=${found.after_clusters.map(face("names_after"))} flows=${found.flows} onChoose=${go} />
     ${part("Split", "Most rows are now in several clusters", found.split, tree(old, now))}
     ${part("Merged", "Most rows come from several clusters", found.merged, tree(now, old))}
-    ${part("Changed", "Same cluster, different rows", changed, (m) => html`<li key=${m.before}>${old(m.before)} ${rows(m.rows_before)} → ${now(m.after)} <span class="soft">${count(m.rows_after)}, ${Math.round(100 * m.overlap)} % in common</span></li>`)}
+    ${part("Changed", "Same cluster, different rows", changed, (m) => html`<li key=${m.before}>${old(m.before)} ${rows(m.rows_before)} → ${now(m.after)} <span class="soft">${count(m.rows_after)}, ${Math.round(100 * m.overlap)}% in common</span></li>`)}
     ${part("New", "No cluster like it before", found.born, tree(now, old))}
     ${part("Disappeared", "No cluster like it now", found.died, tree(old, now))}`;
 }

@@ -100,7 +100,7 @@ export function Between({ shares, title }) {
   const known = shares.filter((b) => state.byId.has(b.cluster));
   return known.length > 0 && html`<div><h3>${title}</h3>
     <ul class="between">${known.map((b) => html`<li key=${b.cluster}><button class="link" onClick=${() => select([b.cluster])}>${label(b.cluster)}</button>
-      <span class="bar-of"><i style=${{ width: `${100 * b.share}%`, "--c": colour(b.cluster) }} /></span><span>${Math.round(100 * b.share)} %</span></li>`)}</ul></div>`;
+      <span class="bar-of"><i style=${{ width: `${100 * b.share}%`, "--c": colour(b.cluster) }} /></span><span>${Math.round(100 * b.share)}%</span></li>`)}</ul></div>`;
 }
 
 /** The numbers of a row of vectors. */

@@ -187,7 +187,7 @@ function Quiz({ cluster }) {
     <p>${rows.length} images of it at random. Click those that do not belong.
       ${before && html`<span class="soft"> The last quiz found ${before.wrong} of ${before.right + before.wrong} wrong${before.stale ? ", before it was changed" : ""}.</span>`}</p>
     <div class="quiz"><${CrossableTiles} rows=${rows} crossed=${wrong} shown=${84} mark="✕" onCross=${setWrong} /></div>
-    ${rows.length > 0 && html`<p aria-live="polite"><b>${wrong.size} of ${rows.length} wrong</b>: an error rate of ${Math.round((100 * wrong.size) / rows.length)} % (95 % confidence interval: ${Math.round(100 * low)} to ${Math.round(100 * high)} %).</p>`}
+    ${rows.length > 0 && html`<p aria-live="polite"><b>${wrong.size} of ${rows.length} wrong</b>: an error rate of ${Math.round((100 * wrong.size) / rows.length)}% (95% confidence interval: ${Math.round(100 * low)} to ${Math.round(100 * high)}%).</p>`}
     <${Buttons} main="Save the answers" disabled=${!rows.length} />
   </${Window}>`;
 }

@@ -24,7 +24,7 @@ export function Filter() {
   const found = useAnswer("metadata", { set: scope.set, k: state.k }, [scope, data], { again });
   if (!found) return html`<p class="soft" role="status">Counting …</p>`;
   return html`<p class="soft">${found.joined}. Each value is counted in what is shown, and in all.</p>
-    ${found.share < 1 && html`<p class="soft" role="status">Reading dates, cameras, sizes and brightness: ${Math.floor(100 * found.share)} %</p>`}
+    ${found.share < 1 && html`<p class="soft" role="status">Reading dates, cameras, sizes and brightness: ${Math.floor(100 * found.share)}%</p>`}
     ${where.length > 0 && html`<button onClick=${() => filterBy([])}>Remove all filters</button>`}
     ${found.columns.map((c) => {
       const now = where.find((w) => w.column === c.column);

@@ -30,7 +30,7 @@ function Waiting() {
       <canvas class="sketch" ref=${sheet} width="460" height="460" aria-hidden="true" />
       <p>Preview: the map is being computed, once per run. Everything else works.</p>
       <div class="progress" role="progressbar" aria-label="Drawing the map" aria-valuemin="0" aria-valuemax="100" aria-valuenow=${done}><i style=${{ width: `${done}%` }} /></div>
-      <p class="soft">${done} %</p>`}
+      <p class="soft">${done}%</p>`}
   </div></div>`;
 }
 
@@ -79,7 +79,7 @@ function LiveMap() {
     ${empty && html`<p class="map-empty" role="status">There is no image here. <button class="link" onClick=${() => drawn.current.whole()}>Show the whole map</button></p>`}
     ${hover && html`<${Hover} at=${hover} />`}
     <footer class="foot" title="The share of an image's 10 nearest neighbours that are also among its 10 nearest on the map.">
-      <span>For viewing only: distances are approximate. <b>${percent} %</b> of nearest neighbours are next to each other here.</span></footer>`;
+      <span>For viewing only: distances are approximate. <b>${percent}%</b> of nearest neighbours are next to each other here.</span></footer>`;
 }
 
 function Hover({ at }) {

@@ -52,7 +52,7 @@ function Help() {
     <dl class="words-of">
       <dt>Clarity</dt><dd>How much clearer a split is than splits of unstructured data, on a logarithmic scale; 0.4 may be real, 1.2 almost certainly is.</dd>
       <dt>Suggested K ★</dt><dd>The layer that is shown first. The other buttons are further layers: numbers of clusters that stand out in the data.</dd>
-      <dt>98 % separate</dt><dd>The share of its images' similarity that stays within the cluster. “Mixed?” is a separate measure: the next split of the cluster is about as clear as the splits made.</dd>
+      <dt>98% separate</dt><dd>The share of its images' similarity that stays within the cluster. “Mixed?” is a separate measure: the next split of the cluster is about as clear as the splits made.</dd>
       <dt>Unsure</dt><dd>Images that lie between clusters, the least confident first.</dd>
       <dt>Unreadable</dt><dd>Images that could not be used, and are in no cluster.</dd>
       <dt>Confidence</dt><dd>The same share for one image. An image can be typical and unsure, or an outlier and sure: these are separate measures.</dd>

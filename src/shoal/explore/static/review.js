@@ -70,7 +70,7 @@ function Question({ q, skip }) {
   };
   const { asks, likely, yes, no } = kinds[q.kind];
   const probable = q.chance >= 0.5;
-  const estimate = `probably ${likely[probable ? 0 : 1]} (${Math.round(100 * Math.max(q.chance, 1 - q.chance))} %)`;
+  const estimate = `probably ${likely[probable ? 0 : 1]} (${Math.round(100 * Math.max(q.chance, 1 - q.chance))}%)`;
   Object.assign(answer, { y: yes[1], n: no[1], s: skip, Enter: probable ? yes[1] : no[1] });
   const show = (row) => set({ open: row, panel: null });
   const button = ([said, run], key, main) => html`<button class=${main ? "main" : ""} disabled=${key === "y" && q.kind === "rows" && !going.length} onClick=${run}>${said} <kbd>${key}</kbd></button>`;

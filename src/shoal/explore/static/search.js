@@ -96,7 +96,7 @@ function nearby(rows) {
 }
 
 /** A share for people, also where it is small. @param {number} part */
-const share = (part) => part < 0.0005 ? "under 0.1 %" : part < 0.0095 ? `${(100 * part).toFixed(1)} %` : `${Math.round(100 * part)} %`;
+const share = (part) => part < 0.0005 ? "under 0.1%" : part < 0.0095 ? `${(100 * part).toFixed(1)}%` : `${Math.round(100 * part)}%`;
 
 /** The clusters that most of some rows are in. */
 function ClustersOf({ rows }) {

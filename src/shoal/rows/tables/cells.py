@@ -144,7 +144,7 @@ def to_text(column: Any) -> Any:
 def to_numbers(column: Any, decimal: str = ".") -> NDArray[np.float64]:
     """Return cells as float64, NaN if missing or not a number, infinite beyond 10¹⁰⁰.
 
-    Amounts (``€ 1,200.50``, ``12 %``) are parsed, too.
+    Amounts (``€ 1,200.50``, ``12%``) are parsed, too.
     """
     numbers = _parsed(plain(column), decimal)
     with np.errstate(invalid="ignore"):

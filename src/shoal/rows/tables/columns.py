@@ -72,7 +72,7 @@ class Column:
     # share of missing cells; share of the most common value among the others
     missing: float = 0.0
     common: float = 1.0
-    # for numbers: the quantiles at 0, 5, 50, 95 and 100 %
+    # for numbers: the quantiles at 0, 5, 50, 95 and 100%
     ends: tuple[float, float, float, float, float] = (0.0, 0.0, 0.0, 0.0, 0.0)
     # why its numbers identify rows instead of measuring them; empty if they do not
     identity: str = ""

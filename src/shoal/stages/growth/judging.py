@@ -30,7 +30,7 @@ class Gauge:
     previous: Previous
     fitted: Fitted  # The same run
     labels: NDArray[np.int32]  # (m,) cluster of each representative
-    # (clusters,) the distances from which a row is unlike a cluster, and within which 95 % of its
+    # (clusters,) the distances from which a row is unlike a cluster, and within which 95% of its
     # own rows are
     limits: NDArray[np.float32]
     usual: NDArray[np.float32]
