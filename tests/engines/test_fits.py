@@ -210,7 +210,7 @@ def test_the_task_that_travels_is_small(tmp_path, digits, engine, fit, monkeypat
     monkeypatch.setattr(kind, "run", noting)
     monkeypatch.setattr("shoal.stages.context._FEW_SHARDS", 0)
     fit(digits, tmp_path / "run")
-    assert {"_SummariseGroup", "_SampleGroup", "_AssignShard"} <= set(sizes)
+    assert {"_SummariseGroup", "_SampleGroup", "_WritePlaces"} <= set(sizes)
     assert max(sizes.values()) < 256 << 10
 
 
