@@ -317,17 +317,17 @@ def test_every_stage_reads_only_stages_before_it():
     ],
 )
 def test_workers_are_split_in_as_many_processes_as_the_memory_has_room_for(memory, workers, split):
-    needs = [Need(100 << 20, 50 << 20, 0, once=300 << 20)]
+    needs = [Need(100 << 20, 50 << 20, 0, serial_peak=300 << 20)]
     assert pipeline.split_workers(needs, memory << 20, workers) == split
 
 
 def test_what_runs_beside_the_processes_is_counted_once():
-    needs = [Need(100 << 20, 50 << 20, 0, once=300 << 20)]
+    needs = [Need(100 << 20, 50 << 20, 0, serial_peak=300 << 20)]
     assert pipeline.split_workers(needs, 1960 << 20, 2, 640 << 20) == (2, 1)
     assert pipeline.split_workers(needs, 1959 << 20, 2, 640 << 20) == (1, 2)
 
 
 def test_memory_for_the_launcher_alone_is_not_enough_for_processes():
-    needs = [Need(100 << 20, 50 << 20, 0, once=300 << 20)]
+    needs = [Need(100 << 20, 50 << 20, 0, serial_peak=300 << 20)]
     with pytest.raises(SettingError, match=r"about 930 MiB, .* give --memory 1GiB, or"):
         pipeline.split_workers(needs, 929 << 20, 2)

@@ -5,7 +5,7 @@ from shoal import time_forecast
 from shoal.planning import make_plan
 from shoal.rows import open_source
 from shoal.settings import fit_settings
-from shoal.time_forecast import Rates, calibrate, seconds
+from shoal.time_forecast import Rates, measure_speed, seconds
 
 RATES = Rates(read=1e6, encode=1e5, project=1e6, search=1e8, product=1e9)
 
@@ -37,7 +37,7 @@ def test_time_is_linear_in_the_rows_and_shared_by_the_workers():
 def test_the_rates_are_those_of_real_work():
     images = np.random.default_rng(0).integers(0, 256, (3000, 12, 12), np.uint8)
     source = open_source(images)
-    found = calibrate(make_plan(source, fit_settings(workers=1)))
+    found = measure_speed(make_plan(source, fit_settings(workers=1)))
     assert all(0 < rate < np.inf for rate in vars(found).values())
 
 
@@ -45,4 +45,4 @@ def test_the_rates_are_those_of_real_work():
 def test_a_few_rows_can_be_measured_too(rows):
     source = open_source(np.random.default_rng(0).normal(size=(rows, 3)))
     made = make_plan(source, fit_settings())
-    assert 0 < sum(seconds(made, calibrate(made)).values()) < 10
+    assert 0 < sum(seconds(made, measure_speed(made)).values()) < 10

@@ -13,7 +13,7 @@ from shoal.planning import check_disk
 from shoal.prediction import Prediction
 from shoal.progress import Progress
 from shoal.rows import Source, draw_sample
-from shoal.rows.memory_budget import promised
+from shoal.rows.memory_budget import memory_limit
 from shoal.rows.pictures import rows_of
 from shoal.run import Run, fit_rows
 from shoal.run_source import open_by, with_images
@@ -82,7 +82,7 @@ def fit(
     (2, [150, 150])
     """
     checked = _settings(images, settings)
-    with promised(checked.memory):
+    with memory_limit(checked.memory):
         rows, where = _source_and_path(source, checked, images)
         return fit_rows(rows, where, out, checked, progress, engine_options)
 
@@ -120,12 +120,12 @@ def plan(
         When the disk of `out` has too little space for the run.
     """
     checked = _settings(images, settings)
-    with promised(checked.memory):
+    with memory_limit(checked.memory):
         rows, _ = _source_and_path(source, checked, images)
         found = pipeline.plan_of(rows, checked)
         if out is not None:
             check_disk(found, as_place(out))
-        seconds = time_forecast.seconds(found, time_forecast.calibrate(found))
+        seconds = time_forecast.seconds(found, time_forecast.measure_speed(found))
     stages = [
         {
             "stage": name,
@@ -137,14 +137,14 @@ def plan(
     ]
     return {
         "source": rows.description,
-        "why": found.why,
+        "why": found.encoder_reason,
         "remark": found.remark or None,
         "run": out,
         **found.as_dict(),
+        "stages": stages,
         "seconds": sum(seconds.values()),
         "memory_bytes": found.memory,
         "disk_bytes": found.disk,
-        "stages": stages,
     }
 
 

@@ -89,7 +89,7 @@ def run_pipeline(
         shards=plan.shards,
         engine=LocalEngine(plan.workers),
         progress=progress,
-        first_id=0 if previous is None else previous.fresh,
+        first_id=0 if previous is None else previous.next_id,
         constraints=_constraints(settings),
         previous=None if growth is None else growth.previous,
         copies=_copies(settings, source.n_rows),
@@ -223,7 +223,7 @@ def _carry_edits(previous: Curation, run: RunFolder, progress: Progress) -> None
 def _description(source: Source, plan: Plan) -> str:
     scaled = plan.source.kind == "images" and plan.source.mixed_sizes
     size = "×".join(map(str, plan.source.shape[:2]))
-    return f"{source.description}{f', scaled to {size}' if scaled else ''}. {plan.why}"
+    return f"{source.description}{f', scaled to {size}' if scaled else ''}. {plan.encoder_reason}"
 
 
 def _fingerprints(context: Context) -> dict[str, str]:
@@ -243,7 +243,7 @@ def _fingerprints(context: Context) -> dict[str, str]:
 
 
 def _run_stages(context: Context, fingerprints: dict[str, str], plan: Plan) -> None:
-    """Run the stages that are not done; delete what others left."""
+    """Run the stages that are not done; delete the folders of stages that are not in this fit."""
     for stage in stages_of(grows=True):
         if stage.name not in fingerprints:
             context.stage(stage.name).delete()
@@ -262,7 +262,7 @@ def _run_stage(stage: Stage, context: Context, fingerprint: str) -> bool:
     if folder.is_done(fingerprint):
         return False
     began = time.monotonic()
-    if previous is None or not stage.once:  # otherwise there is nothing to wait for
+    if previous is None or not stage.unchanged_by_growth:  # otherwise there is nothing to wait for
         total, unit = (
             (context.shards.n_rows, "rows") if stage.by_rows else (None, "representatives")
         )

@@ -41,8 +41,8 @@ ENGINE_PROCESSES = {"spark": 640 << 20}
 _BESIDE_PAIRS = 150 << 20  # bytes of vectors and graph beside the pairs of a method, the most seen
 # Below so many representatives, small clusters are missed: Shoal goes there only if told to.
 _FEWEST_REPRESENTATIVES = 2_048
-# Representatives a cluster that passes over all rows start from. On 200,000 rows, K = 60, one pass
-# from 34, 65, 127 and 511 of them ends at an inertia of 1.35, 1.36, 1.37 and 1.39e7.
+# Representatives per cluster that the passes over all rows start from. On 200,000 rows, K = 60, one
+# pass from 34, 65, 127 and 511 of them ends at an inertia of 1.35, 1.36, 1.37 and 1.39e7.
 _STARTING = 32
 _USUAL_K = 20  # the most that is tried where K is not given
 _STEP = 0.75  # from one number of representatives that is tried to the next
@@ -55,7 +55,7 @@ class Plan:
 
     settings: FitSettings  # With the workers and representatives that the memory allows
     encoder: Encoder  # How rows become features
-    why: str  # A sentence that says why
+    encoder_reason: str  # A sentence that says why
     source: Source  # The rows, in the size that the encoder wants
     shards: Shards  # The fixed ranges of rows
     representatives: int  # How many at most
@@ -64,8 +64,7 @@ class Plan:
     passes: int  # How often the source is read
     reduced: bool = False  # Whether the memory allows fewer representatives than usual
     remark: str = ""  # A sentence on that; empty otherwise
-    # How many rows there is work for, where they are added to an earlier run; else None
-    added: int | None = None
+    added: int | None = None  # Rows added to an earlier run; None for a new fit
     # Bytes that the source may keep for its next reads: row groups, places in them, chunks
     cached: int = 0
     # Bytes for single files and images while they are read and decoded, whatever the workers
@@ -99,7 +98,6 @@ class Plan:
             "passes over the source": self.passes,
             "memory": mebibytes(self.memory),
             "disk": mebibytes(self.disk),
-            "stages": list(self.needs),
         }
 
 
@@ -131,7 +129,7 @@ def limit_representatives(settings: FitSettings, n_rows: int) -> tuple[FitSettin
     if requested is not None or usual <= most:
         return settings, ""
     why = "compares all pairs of rows" if method.pair_bytes else "is slow on many rows"
-    weights = "" if method.weighted else ", whose weights it leaves out"
+    weights = "" if method.weighted else "; their weights are ignored"
     return replace(settings, representatives=most), (
         f"{method.name} {why}: {most:,} representatives stand for the {n_rows:,}{weights}."
     )
@@ -146,7 +144,7 @@ def make_plan(source: Source, settings: FitSettings) -> Plan:
     """
     if source.n_rows < 2:
         raise InputError(f"{source.description}: clustering needs at least 2 rows")
-    encoder, why = choose_encoder(
+    encoder, reason = choose_encoder(
         settings.features,
         source,
         lambda: some_images(source, LOOKED, LOOKED_SIDE),
@@ -167,7 +165,9 @@ def make_plan(source: Source, settings: FitSettings) -> Plan:
             f"With {mebibytes(settings.memory)} of memory only {m:,} representatives fit instead "
             f"of {usual:,}: small clusters may be missed."
         )
-    plan = Plan(settings, encoder, why, rows, work.shards, m, 1, needs, passes, m < usual, remark)
+    plan = Plan(
+        settings, encoder, reason, rows, work.shards, m, 1, needs, passes, m < usual, remark
+    )
     return _with_workers(plan, source)
 
 
@@ -212,7 +212,7 @@ def plan_growth(growth: Growth, settings: FitSettings) -> Plan:
 
 def _stage_needs(work: Workload) -> Needs:
     return {
-        stage.name: Need() if stage.once and work.grows else stage.need(work)
+        stage.name: Need() if stage.unchanged_by_growth and work.grows else stage.need(work)
         for stage in stages_of(work.grows)
     }
 
@@ -236,7 +236,7 @@ def _with_workers(plan: Plan, source: Source) -> Plan:
 def _with_members(needs: Needs, source: Source, memory: int) -> tuple[Needs, int | None]:
     """Add the bytes of single files and images to the stages that read them; also return these.
 
-    They are what one worker leaves, so that it does not depend on the workers what is refused.
+    Sized for one worker, so that the number of workers does not decide which files are rejected.
     """
     if not is_encoded(source):
         return needs, None
@@ -252,7 +252,7 @@ def _with_members(needs: Needs, source: Source, memory: int) -> tuple[Needs, int
 def _on_engine(needs: Needs, settings: FitSettings) -> Needs:
     more = ENGINE_LIBRARIES.get(settings.engine, 0)
     needs = {
-        name: replace(need, shared=need.shared + more, once=need.once + more)
+        name: replace(need, shared=need.shared + more, serial_peak=need.serial_peak + more)
         for name, need in needs.items()
     }
     _check_memory(needs, settings.memory)
@@ -321,7 +321,7 @@ def check_disk(plan: Plan, path: Path) -> None:
     Files of an interrupted fit count as written.
     """
     if is_remote(path):
-        return  # a store has no end
+        return  # object stores have no fixed size
     folder = next(p for p in (path.absolute(), *path.absolute().parents) if p.exists())
     there = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
     needed = int(plan.peak_disk * _SLACK) - there

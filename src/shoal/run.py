@@ -22,7 +22,7 @@ from shoal.model import PredictKeywords
 from shoal.prediction import Prediction, joined
 from shoal.progress import Progress, default_progress, in_notebook
 from shoal.rows import Source
-from shoal.rows.memory_budget import promised
+from shoal.rows.memory_budget import memory_limit
 from shoal.rows.options import cluster_settings
 from shoal.settings import FitSettings
 from shoal.storage import RunFolder, as_place
@@ -225,7 +225,7 @@ class Run(FittedRun):
         """
         stored = self._folder.settings
         checked = cluster_settings(self.path, stored, settings)
-        with promised(checked.memory):
+        with memory_limit(checked.memory):
             rows = self.cluster_source(cluster)
             where = stored.get("source")
             return fit_rows(rows, where, out, checked, progress, engine_options)

@@ -44,7 +44,7 @@ class Rates:
     product: float  # Multiplications and additions of a matrix product in float64
 
 
-def calibrate(plan: Plan) -> Rates:
+def measure_speed(plan: Plan) -> Rates:
     """Measure the rates in about two seconds, on rows from a random place in the source.
 
     These rows may be in the page cache already; reading from disk can be slower.
@@ -117,7 +117,7 @@ def seconds(plan: Plan, rates: Rates) -> dict[str, float]:
     if plan.added is not None:  # to an earlier run, whose tree is kept
         looked = min(MOST_CLUSTERED, n + m)
         passes["drift"] = looked * encoding + _tree(looked, rates)
-        passes |= {stage.name: 0.0 for stage in stages_of(grows=True) if stage.once}
+        passes |= {stage.name: 0.0 for stage in stages_of(grows=True) if stage.unchanged_by_growth}
     return {name: passes.get(name, 0.0) / together for name in plan.needs}
 
 

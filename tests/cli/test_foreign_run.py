@@ -31,7 +31,7 @@ def test_info_says_what_is_odd(shoal, told, foreign):
     (foreign / "map").symlink_to("/etc")
     result = shoal("info", foreign)
     assert result.exit_code == 0
-    assert "notes.txt is a file that no run has" in result.stderr
+    assert "notes.txt is an unexpected file" in result.stderr
     assert "map is a symbolic link to /etc" in result.stderr
     assert len(told("info", foreign)["odd"]) == 2
 

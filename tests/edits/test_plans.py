@@ -21,7 +21,7 @@ from shoal.errors import InputError
         (lambda e: e.move([5, 700]), "row 700, but the rows are numbered 0 to 699"),
         (lambda e: e.move([]), "no rows were given"),
         (lambda e: e.move(e.rows_of(1), 1), "rows are in cluster 1 already"),
-        (lambda e: e.move([3], 1, "new"), "rename it in an edit of its own"),
+        (lambda e: e.move([3], 1, "new"), "rename it with a separate edit"),
         (lambda e: e.rename(0, "x" * 201), "a name of 201 characters"),
         (lambda e: e.note(0, "x" * 10_001), "a note of 10,001 characters"),
         (lambda e: e.mark(0, "fine"), "mark 'fine': give one of good, junk"),
@@ -143,5 +143,5 @@ def test_the_widest_gap_says_into_how_many_parts(excess, parts):
 
 def test_without_a_marked_split_a_number_is_asked_for():
     tree = Tree(np.arange(2), np.array([1]), np.array([-np.inf], np.float32))
-    with pytest.raises(InputError, match="the tree marks no split under cluster 7"):
+    with pytest.raises(InputError, match="the tree suggests no split of cluster 7"):
         own_parts(tree, np.array([0]), 7)

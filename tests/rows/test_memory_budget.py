@@ -161,7 +161,7 @@ def test_what_is_refused_can_be_read_with_the_memory_it_asks_for():
 @pytest.mark.usefixtures("rooms")
 def test_while_a_source_is_opened_what_it_keeps_leaves_less_for_a_member():
     kept = memory_budget.ReadCache()
-    with memory_budget.promised(1 << 30):
+    with memory_budget.memory_limit(1 << 30):
         with memory_budget.PIXELS.take(300 << 20, "it"):
             pass
         kept.keep("x", None, 500 << 20)

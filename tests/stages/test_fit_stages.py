@@ -32,7 +32,7 @@ SIZES = Stage(
     work,
     extend=lambda context, previous: previous.link_all(context.stage("sizes")),
     need=lambda work: Need(shared=1 << 33, disk=100),
-    once=True,
+    unchanged_by_growth=True,
     quarantines=True,
 )
 

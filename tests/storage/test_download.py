@@ -132,9 +132,9 @@ def test_what_is_too_long_already_begins_again(tmp_path):
     ("answer", "said"),
     [
         ({"data": DATA[::-1]}, "has the SHA-256 sum .* instead of"),
-        ({"data": DATA + b"x"}, "has 1,024,001 bytes, not 1,024,000"),
-        ({"data": b"<html>", "unsized": False}, "has 6 bytes, not 1,024,000"),
-        ({"data": DATA + b"x" * 9, "unsized": True}, "gave more than 1,024,000 bytes"),
+        ({"data": DATA + b"x"}, "expected 1,024,000 bytes, found 1,024,001"),
+        ({"data": b"<html>", "unsized": False}, "expected 1,024,000 bytes, found 6"),
+        ({"data": DATA + b"x" * 9, "unsized": True}, "sent more than 1,024,000 bytes"),
     ],
 )
 def test_another_file_is_not_kept(tmp_path, answer, said):
@@ -203,7 +203,7 @@ def test_a_file_fetched_elsewhere_is_copied_when_it_is_the_one(tmp_path):
     copy_file(good, path, len(DATA), SUM)
     assert path.read_bytes() == DATA
     assert os.listdir(path.parent) == ["net.onnx"]
-    for data, said in ((DATA[1:], "1,023,999 bytes"), (DATA[::-1], "SHA-256 sum")):
+    for data, said in ((DATA[1:], "expected 1,024,000 bytes, found 1,023,999"), (DATA[::-1], "SHA-256 sum")):
         good.write_bytes(data)
         with pytest.raises(InputError, match=said):
             copy_file(good, tmp_path / "cache" / "other", len(DATA), SUM)

@@ -1,7 +1,7 @@
 import pytest
 
 from shoal.errors import MissingExtraError, PlaceError, RunError
-from shoal.storage.network import again, is_missing, may_pass, place_error
+from shoal.storage.network import again, is_missing, is_transient, place_error
 
 
 class AnswerError(Exception):
@@ -25,7 +25,7 @@ def caused(cause):
 
 
 @pytest.mark.parametrize(
-    ("error", "passes"),
+    ("error", "transient"),
     [
         (OSError("away"), True),
         (TimeoutError(), True),
@@ -43,7 +43,7 @@ def caused(cause):
         (RunError("x"), False),
     ],
 )
-def test_only_what_may_pass_is_tried_again(error, passes):
+def test_only_transient_errors_are_retried(error, transient):
     tried = []
 
     def work():
@@ -52,8 +52,8 @@ def test_only_what_may_pass_is_tried_again(error, passes):
 
     with pytest.raises(type(error)):
         again(work, (0.0, 0.0))
-    assert len(tried) == (3 if passes else 1)
-    assert may_pass(error) == passes
+    assert len(tried) == (3 if transient else 1)
+    assert is_transient(error) == transient
 
 
 def test_the_second_try_counts():

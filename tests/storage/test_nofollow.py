@@ -237,8 +237,8 @@ def test_odd_entries_are_named(run, tmp_path):
     assert odd_entries(run.path, ["features", "tree"]) == [
         "edits.sqlite has another name elsewhere (a hard link)",
         "features is a symbolic link to /etc",
-        "holiday is a folder that no run has",
-        "notes.txt is a file that no run has",
+        "holiday is an unexpected folder",
+        "notes.txt is an unexpected file",
         "tree/order/part-00000.npy is a pipe",
         f"tree/order/whole.json is a symbolic link to {tmp_path / 'shared.npy'}",
     ]

@@ -18,7 +18,7 @@ from shoal.errors import InputError
 from shoal.keywords import SourceKeywords, explicit
 from shoal.progress import Progress, default_progress
 from shoal.rows import Source, open_source
-from shoal.rows.memory_budget import promised
+from shoal.rows.memory_budget import memory_limit
 from shoal.rows.pictures import pictures_of
 from shoal.setting_kinds import parse_memory
 from shoal.settings import available_cores
@@ -140,7 +140,7 @@ def find_duplicates(
     progress = progress or default_progress()
     workers, limit = workers or available_cores(), parse_memory(memory)
     sources = (source,) if against is None else (source, against)
-    with promised(limit):
+    with memory_limit(limit):
         rows = Rows(tuple(_opened(each, source_settings) for each in sources))
         _check_memory(rows.n, limit)
         progress.stage("reading", rows.n)

@@ -17,7 +17,7 @@ from shoal.edits.history import Changes, History
 from shoal.edits.keywords import ENTRIES, EditKeywords
 from shoal.edits.log import Draft, Entry, Log, Writer
 from shoal.edits.names import proposed
-from shoal.edits.operations import OPERATIONS, Site
+from shoal.edits.operations import OPERATIONS, EditContext
 from shoal.edits.rows import row_set, unpack
 from shoal.edits.state import State, first_state
 from shoal.errors import InputError, RunError
@@ -101,9 +101,9 @@ class Curation(Tabular):
         return self._history.steps()
 
     @property
-    def fresh(self) -> int:
+    def next_id(self) -> int:
         """The first id that no cluster ever had."""
-        return self._history.fresh
+        return self._history.next_id
 
     def changes(self, seq: int) -> Changes:
         """Return what changed after the entry `seq`, up to the last entry read."""
@@ -170,7 +170,7 @@ class Curation(Tabular):
     def preview(self, op: str, **request: Any) -> tuple[dict[str, Any], State]:
         """Return the facts and the resulting state of an edit without doing it."""
         with self._lock:
-            draft = OPERATIONS[op].plan(self._site(), **request)
+            draft = OPERATIONS[op].plan(self._context(), **request)
             return draft.facts, OPERATIONS[op].apply(self.state, draft)
 
     def do(
@@ -364,12 +364,12 @@ class Curation(Tabular):
     def _writing(self) -> AbstractContextManager[Writer]:
         return self._log.writing() if self._writer is None else nullcontext(self._writer)
 
-    def _site(self, wanted: int = 0) -> Site:
-        return Site(self.state, max(self.fresh, wanted))
+    def _context(self, wanted: int = 0) -> EditContext:
+        return EditContext(self.state, max(self.next_id, wanted))
 
     def _planned(self, op: str, seen: int | None, wanted: int, request: dict[str, Any]) -> Draft:
         try:
-            draft = OPERATIONS[op].plan(self._site(wanted), **request)
+            draft = OPERATIONS[op].plan(self._context(wanted), **request)
         except InputError as error:
             if type(error) is InputError and seen is not None and self.entries(seen):
                 last = self.entries(seen)[-1]

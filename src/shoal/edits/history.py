@@ -43,7 +43,7 @@ class History:
         self._done: list[_Step] = []
         self._undone: list[_Step] = []
         self.touched: dict[int, Touched] = {}
-        self.fresh = 0
+        self.next_id = 0
         self._reserve(self._first)
 
     @property
@@ -131,7 +131,7 @@ class History:
 
     def _reserve(self, state: State) -> None:
         """Reserve all ids, including those of undone clusters."""
-        self.fresh = max(self.fresh, max(state.clusters) + 1)
+        self.next_id = max(self.next_id, max(state.clusters) + 1)
 
     def _state(self, count: int) -> State:
         """Return the state after the first `count` edits, replayed from the nearest stored one."""

@@ -25,7 +25,7 @@ def dendrogram(data: WeightedRows, linkage: str) -> tuple[NDArray[np.int64], NDA
     from scipy.cluster import hierarchy
 
     if linkage in ("single", "complete") or data.is_even:
-        found = hierarchy.linkage(data.exact, linkage)
+        found = hierarchy.linkage(data.as_float64, linkage)
         return found[:, :2].astype(np.int64), found[:, 2]
     from shoal.methods.kernels import chain_merges
 

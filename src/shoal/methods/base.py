@@ -95,7 +95,7 @@ class WeightedRows:
         return WeightedRows(self.vectors[at], self.weights[at])
 
     @property
-    def exact(self) -> NDArray[np.float64]:
+    def as_float64(self) -> NDArray[np.float64]:
         """A copy of the vectors in float64."""
         return self.vectors.astype(np.float64)
 
@@ -103,7 +103,7 @@ class WeightedRows:
         """Return the Euclidean distances of all pairs, exactly symmetric, 0 on the diagonal."""
         from scipy.spatial.distance import cdist
 
-        rows = self.exact
+        rows = self.as_float64
         found: NDArray = np.empty((len(rows), len(rows)), dtype)
         for start in range(0, len(rows), _BLOCK):
             found[start : start + _BLOCK] = cdist(rows[start : start + _BLOCK], rows)

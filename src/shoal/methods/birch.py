@@ -24,7 +24,7 @@ def fit(
     """
     from sklearn.cluster import Birch
 
-    rows = data.exact
+    rows = data.as_float64
     # The tree depends on the order of rows; sorted ones, as they come, fill it from one side.
     shuffled = np.random.default_rng(seed).permutation(rows)
     chosen = usual_radius(data.vectors, seed) if threshold is None else threshold

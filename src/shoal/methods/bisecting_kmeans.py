@@ -20,7 +20,7 @@ def fit(
         init="k-means++",
         bisecting_strategy="biggest_inertia" if split == "inertia" else "largest_cluster",
     )
-    return Partition(model.fit_predict(data.exact, sample_weight=data.weights))
+    return Partition(model.fit_predict(data.as_float64, sample_weight=data.weights))
 
 
 METHOD = Method(

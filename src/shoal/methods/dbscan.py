@@ -27,7 +27,7 @@ def fit(
 
     Ester et al., "A density-based algorithm for discovering clusters", KDD 1996.
     """
-    rows = data.exact
+    rows = data.as_float64
     notes: tuple[str, ...] = ()
     if eps is None:
         eps = proposed_eps(data, min_samples)

@@ -69,7 +69,7 @@ def fit(
             if other.bic(total) < best.bic(total):
                 best, found = other, count
         notes = (f"K = {found}, the lowest BIC of 1 to {min(most, m)}.",)
-    shares = shares_of(best.rule, data.exact)[0]
+    shares = shares_of(best.rule, data.as_float64)[0]
     labels = shares.argmax(axis=1).astype(np.int32)
     return Partition(labels, shares.astype(np.float32), rule=best.rule, notes=notes)
 
@@ -109,7 +109,7 @@ def mixture(
     """
     from sklearn.cluster import KMeans
 
-    rows, weights = data.exact, data.weights
+    rows, weights = data.as_float64, data.weights
     added = least_variance(rows, weights, ridge)
     middle = np.average(rows, axis=0, weights=weights)
     centred = rows - middle

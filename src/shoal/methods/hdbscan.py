@@ -29,7 +29,7 @@ def fit(
         cluster_selection_method=select,
         copy=True,
     )
-    return Partition(model.fit_predict(data.exact), notes=notes)
+    return Partition(model.fit_predict(data.as_float64), notes=notes)
 
 
 METHOD = Method(

@@ -171,7 +171,7 @@ def warm_kmeans(
         model = KMeans(k, init=init, n_init=n, max_iter=iterations, random_state=seed)
         return model.fit(x, sample_weight=weights)
 
-    x, weights, draw = rows.exact, rows.weights, np.random.default_rng(seed)
+    x, weights, draw = rows.as_float64, rows.weights, np.random.default_rng(seed)
     x -= np.average(x, axis=0, weights=weights)
     squares = (x**2).sum(axis=1)
     found: Labels = {}

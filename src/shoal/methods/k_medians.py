@@ -21,7 +21,7 @@ def fit(data: WeightedRows, seed: int, k: int, starts: int, iterations: int) -> 
     """
     from scipy.spatial.distance import cdist
 
-    rows, weights = data.exact, data.weights
+    rows, weights = data.as_float64, data.weights
 
     def assign(centres: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         labels, costs = np.empty(len(rows), np.int64), np.empty(len(rows))

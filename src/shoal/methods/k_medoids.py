@@ -21,7 +21,7 @@ def fit(data: WeightedRows, seed: int, k: int, starts: int) -> Partition:
     """
     from shoal.methods.kernels import faster_pam
 
-    rows, weights, apart = data.exact, data.weights, data.distances()
+    rows, weights, apart = data.as_float64, data.weights, data.distances()
     seeds = plus_plus(rows, weights, k, seed, starts)
     tries = [faster_pam(apart, weights, _rows_of(rows, centres)) for centres in seeds]
     medoids = min(tries, key=lambda found: found[1])[0]

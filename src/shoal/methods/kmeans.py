@@ -17,7 +17,7 @@ def fit(data: WeightedRows, seed: int, k: int, starts: int, iterations: int) -> 
     from sklearn.cluster import KMeans
 
     model = KMeans(k, n_init=starts, max_iter=iterations, random_state=seed)
-    labels = model.fit_predict(data.exact, sample_weight=data.weights)
+    labels = model.fit_predict(data.as_float64, sample_weight=data.weights)
     return Partition(labels, rule=Rule("euclidean", model.cluster_centers_))
 
 

@@ -23,7 +23,7 @@ def fit(
     """
     from sklearn.cluster import KMeans
 
-    rows, weights = data.exact, data.weights
+    rows, weights = data.as_float64, data.weights
     middle = np.average(rows, axis=0, weights=weights)
     rows -= middle
 

@@ -22,7 +22,7 @@ def fit(
         cluster_method="xi" if eps is None else "dbscan",
         eps=eps,
     )
-    return Partition(model.fit_predict(data.exact))
+    return Partition(model.fit_predict(data.as_float64))
 
 
 METHOD = Method(

@@ -23,7 +23,7 @@ def fit(
 
     Kohonen, "Essentials of the self-organizing map", Neural Networks 2013.
     """
-    rows, weights = data.exact, data.weights
+    rows, weights = data.as_float64, data.weights
     down, across = grid_shape(k, columns, len(rows))
     place = np.stack(np.unravel_index(np.arange(down * across), (down, across)), axis=1)
     steps = ((place[:, None, :] - place) ** 2).sum(axis=2).astype(np.float64)

@@ -23,7 +23,7 @@ def fit(data: WeightedRows, seed: int, k: int, neighbours: int) -> Partition:
         random_state=seed,
         assign_labels="cluster_qr",
     )
-    return Partition(model.fit_predict(data.exact))
+    return Partition(model.fit_predict(data.as_float64))
 
 
 METHOD = Method(

@@ -20,7 +20,7 @@ def fit(data: WeightedRows, seed: int, k: int, starts: int, iterations: int) -> 
 
     Dhillon and Modha, "Concept decompositions for large sparse text data", 2001.
     """
-    rows, weights = unit(data.exact), data.weights
+    rows, weights = unit(data.as_float64), data.weights
 
     def assign(centres: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         cosine = rows @ centres.T

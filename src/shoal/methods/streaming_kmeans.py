@@ -20,7 +20,7 @@ def fit(data: WeightedRows, seed: int, k: int, sketch: int, starts: int) -> Part
     """
     from shoal.methods.kernels import streamed
 
-    rows, weights = data.exact, data.weights
+    rows, weights = data.as_float64, data.weights
     middle = np.average(rows, axis=0, weights=weights)
     rows -= middle
     most = int(min(len(rows), max(sketch * k * np.log(len(rows) + 1), 2 * k)))

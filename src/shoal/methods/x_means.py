@@ -16,14 +16,14 @@ def fit(
     """Find K and the clusters by halving each cluster in turn while BIC is better with two.
 
     With `k`, the halvings with the largest gain come first, until there are `k` clusters.
-    k-means over all rows from the centres found ends it.
+    A final k-means over all rows starts from the centres of these clusters.
 
     Pelleg and Moore, "X-means: Extending k-means with efficient estimation of the number of
     clusters", 2000; BIC as in Ishioka 2000, of two spherical Gaussians of one variance.
     """
     from sklearn.cluster import KMeans
 
-    rows, weights = data.exact, data.weights
+    rows, weights = data.as_float64, data.weights
 
     def halved(mine: NDArray[np.int64]) -> tuple[float, NDArray[np.int64], NDArray[np.int64]]:
         if len(mine) < 2:

@@ -17,7 +17,7 @@ from shoal.palettes.palette import Palette, check_choice
 from shoal.palettes.similarity import measure, most_frequent_first
 from shoal.palettes.spaces import RGB, SPACES
 from shoal.progress import Progress, default_progress
-from shoal.rows.memory_budget import promised
+from shoal.rows.memory_budget import memory_limit
 from shoal.setting_kinds import parse_memory
 
 OPACITIES = ("kept", "clear-or-opaque")
@@ -77,7 +77,7 @@ def make_palette(
     check_choice("--method", method, METHODS)
     check_choice("--opacity", opacity, OPACITIES)
     k = _number_of_colours(colors)
-    with promised(parse_memory(memory)):
+    with memory_limit(parse_memory(memory)):
         images = Images(source, opacity, dict(source_settings))
         histogram = _count_all(images, workers, progress or default_progress())
     with threadpool_limits(1, "blas"):  # several take longer for products of four columns

@@ -22,7 +22,7 @@ from shoal.palettes.similarity import Measured, luma, measure, psnr, squared_dis
 from shoal.palettes.spaces import OKLAB, RGB, SPACES
 from shoal.palettes.swatches import check_swatches, swatches_bytes
 from shoal.progress import Progress, default_progress
-from shoal.rows.memory_budget import promised
+from shoal.rows.memory_budget import memory_limit
 from shoal.setting_kinds import parse_memory
 from shoal.storage import write_bytes
 
@@ -153,7 +153,7 @@ class Palette(Tabular):
             raise InputError(f"{existing} exists already: give another name, or --force")
         progress = progress or default_progress()
         progress.stage("writing", len(files))
-        with promised(parse_memory(memory)), threadpool_limits(1, "blas"):
+        with memory_limit(parse_memory(memory)), threadpool_limits(1, "blas"):
             tasks = (
                 lambda row=row, file=file: _write_image(self, row, file, dither)
                 for row, file in zip(self.images.rows, files, strict=True)

@@ -242,7 +242,7 @@ def usual_cache_bytes(memory: int) -> int:
 
 
 @contextmanager
-def promised(memory: int) -> Iterator[None]:
+def memory_limit(memory: int) -> Iterator[None]:
     """Limit reading to `memory` bytes while there is no plan yet."""
     before = _memory, ReadCache.most, FILES.size + PIXELS.size, _opening
     left = memory - LIBRARIES - _OPENING

@@ -1,1 +1,1 @@
-"""The stages of a fit, one file per stage."""
+"""The stages of a fit: each is a file that defines `STAGE`; the others are their helpers."""

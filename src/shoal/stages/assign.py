@@ -45,7 +45,7 @@ class _WriteSearched:
 class _WritePlaces:
     """Writes one shard's table: representative, second, margin, distance, outlier.
 
-    Rows of a previous run that are as they were keep what was stored of them.
+    Unchanged rows of a previous run keep their stored values.
     """
 
     places: KnownPlaces | PlaceSearch
@@ -84,10 +84,10 @@ def _depends_on(context: Context) -> dict[str, Any]:
     version, settings = {"version": 6}, context.settings
     if context.previous is not None or settings.previous is None:
         return {**version, "previous": None}
-    ids = (
+    previous_fingerprint = (
         _open_previous(settings.previous, context).folder.stage("assign").read_receipt().fingerprint
     )
-    return {**version, "previous": ids}
+    return {**version, "previous": previous_fingerprint}
 
 
 def _open_previous(path: str, context: Context) -> Result:

@@ -62,7 +62,7 @@ class Coding:
     def write_group(self, group: int, shard: ShardCoder) -> None:
         """Sum up the shards of a group, and write their parts while the next one is coded."""
         partial = PartialSummary.of_none(self.codebook)
-        with ThreadPoolExecutor(1) as disk:  # which a part waits for longer than it is written
+        with ThreadPoolExecutor(1) as disk:  # writing a part is mostly waiting for the disk
             last = None
             for number in self.groups[group]:
                 partial, parts = shard(number, partial)
@@ -260,7 +260,7 @@ def summary_need(work: Workload) -> Need:
         2 * sums + work.shards.size * 20 * c,
         left,
         len(work.shards.groups(8 * m * c)) * sums,
-        once=sample * (12 * c + 60),
+        serial_peak=sample * (12 * c + 60),
     )
 
 

@@ -235,7 +235,7 @@ STAGE = Stage(
     _work,
     _extend,
     _need,
-    once=True,
+    unchanged_by_growth=True,
     reads_source=True,
     quarantines=True,
 )

@@ -71,25 +71,29 @@ def calibrate(
     """
     summary, tree = context.stage("summarise"), context.stage("tree")
     representatives, weights = (read_npy(summary.whole(name)) for name in ("vectors", "weights"))
-    place, vectors, left = _held_out(context)
+    place, vectors, residuals = _held_out(context)
     count = int(weights.sum())
-    vectors, left = projection.unfitted(vectors, left, count)
+    vectors, residuals = projection.unfitted(vectors, residuals, count)
     workers = context.settings.workers or 1
     if place is not None and len(representatives) > EXACT_CENTRES:
         cells, _ = coarse_cells(representatives, 0, workers)
-        near, away = search_others(vectors, place, representatives, cells, REACH, workers)
-        standing = weights[near]
+        neighbours, distances = search_others(
+            vectors, place, representatives, cells, REACH, workers
+        )
+        counts = weights[neighbours]
     else:
         some = min(REACH + 1, len(representatives))
-        near, away = nearest_of(vectors, representatives, some, workers, shortlists=shortlists)
+        neighbours, distances = nearest_of(
+            vectors, representatives, some, workers, shortlists=shortlists
+        )
         if place is None:
-            place = near[:, 0]
-            near, away, standing = _out_of_means(near, away, weights)
+            place = neighbours[:, 0]
+            neighbours, distances, counts = _out_of_means(neighbours, distances, weights)
         else:
-            near, away, standing = _beside_itself(near, away, weights, place)
+            neighbours, distances, counts = _beside_itself(neighbours, distances, weights, place)
     scales = local_scale(read_npy(tree.whole("distances")))
-    left, settled = projection.weighed(left), projection.is_settled(count)
-    scores = row_scores(away, standing, scales[near], left, relative=settled)
+    residuals, settled = projection.weighed(residuals), projection.is_settled(count)
+    scores = row_scores(distances, counts, scales[neighbours], residuals, relative=settled)
     write_npy(folder.whole("held_out_place"), place)
     write_npy(folder.whole("held_out_scores"), scores)
 
@@ -112,7 +116,7 @@ def _held_out(
     """
     project, shards, summary = context.stage("project"), context.shards, context.stage("summarise")
     every_row = summary.whole("place").exists()
-    rows, vectors, left = [], [], []
+    rows, vectors, residuals = [], [], []
     for number in range(len(shards)):
         good = read_npy(project.part("ok", number))
         at = held_out_rows(shards, number)
@@ -123,8 +127,8 @@ def _held_out(
             at, residual = at[some], residual[some]
         rows.append(at + shards.bounds(number)[0])
         vectors.append(read_vectors(project, number, at))
-        left.append(residual)
-    joined, lengths = np.concatenate(vectors), np.concatenate(left)
+        residuals.append(residual)
+    joined, lengths = np.concatenate(vectors), np.concatenate(residuals)
     if not every_row:
         return None, joined, lengths
     places = read_npy(summary.whole("place"))[np.concatenate(rows)]
@@ -136,36 +140,40 @@ Found = tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.int64]]
 
 
 def _beside_itself(
-    near: NDArray[np.int32],
-    away: NDArray[np.float32],
+    neighbours: NDArray[np.int32],
+    distances: NDArray[np.float32],
     weights: NDArray[np.int64],
     place: NDArray[np.int32],
 ) -> Found:
     """Remove the row itself, with its copies, from its nearest representatives."""
-    away = np.where(near == place[:, None], np.float32(np.inf), away)
-    return _sorted(near, away, weights[near])
+    distances = np.where(neighbours == place[:, None], np.float32(np.inf), distances)
+    return _sorted(neighbours, distances, weights[neighbours])
 
 
 def _out_of_means(
-    near: NDArray[np.int32], away: NDArray[np.float32], weights: NDArray[np.int64]
+    neighbours: NDArray[np.int32], distances: NDArray[np.float32], weights: NDArray[np.int64]
 ) -> Found:
     """Remove each row from the mean that is its nearest representative.
 
     Without the row, a mean of w rows is w / (w - 1) times as far from it; a representative of only
     this row disappears.
     """
-    standing, moved = weights[near], away.astype(np.float64)
-    own = standing[:, 0].astype(np.float64)
+    counts, moved = weights[neighbours], distances.astype(np.float64)
+    own = counts[:, 0].astype(np.float64)
     moved[:, 0] = np.where(own > 1, moved[:, 0] * own / np.maximum(own - 1, 1), np.inf)
-    standing[:, 0] -= 1
-    return _sorted(near, moved.astype(np.float32), standing)
+    counts[:, 0] -= 1
+    return _sorted(neighbours, moved.astype(np.float32), counts)
 
 
 def _sorted(
-    near: NDArray[np.int32], away: NDArray[np.float32], standing: NDArray[np.int64]
+    neighbours: NDArray[np.int32], distances: NDArray[np.float32], counts: NDArray[np.int64]
 ) -> Found:
     """Keep the nearest ones; a representative at infinite distance has no rows."""
-    order = np.argsort(away, axis=1, kind="stable")[:, :REACH]
-    far = np.take_along_axis(away, order, axis=1)
-    rows = np.where(np.isfinite(far), np.take_along_axis(standing, order, axis=1), 0)
-    return np.take_along_axis(near, order, axis=1), np.where(rows > 0, far, np.float32(0)), rows
+    order = np.argsort(distances, axis=1, kind="stable")[:, :REACH]
+    far = np.take_along_axis(distances, order, axis=1)
+    rows = np.where(np.isfinite(far), np.take_along_axis(counts, order, axis=1), 0)
+    return (
+        np.take_along_axis(neighbours, order, axis=1),
+        np.where(rows > 0, far, np.float32(0)),
+        rows,
+    )

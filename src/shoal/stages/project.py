@@ -288,7 +288,7 @@ def _and_code(project: Need, work: Workload) -> Need:
         project.disk + coding.disk,
         coding.passing + sample,
         # measured: what encoding left in the heap is in the way
-        coding.once + project.shared + sample,
+        coding.serial_peak + project.shared + sample,
     )
 
 

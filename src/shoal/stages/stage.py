@@ -24,7 +24,7 @@ class Stage:
     extend: Callable[[Context, Previous], dict[str, Any]] | None = None
     need: Callable[[Workload], Need] = lambda _: Need()  # Forecasts memory and disk
     by_rows: bool = True  # Progress counts rows; otherwise representatives, at the end
-    once: bool = False  # Rows that are added to a previous run leave its results as they are
+    unchanged_by_growth: bool = False  # Its results stay when rows are added to a previous run
     growth_only: bool = False  # Runs only when rows are added to a previous run
     reads_source: bool = False  # What the source caches for its next reads is released otherwise
     quarantines: bool = False  # May write the kind "quarantine": rows that it could not use

@@ -197,4 +197,6 @@ def _need(work: Workload) -> Need:
     )
 
 
-STAGE = Stage("summarise", ("project",), _depends_on, _work, _extend, _need, once=True)
+STAGE = Stage(
+    "summarise", ("project",), _depends_on, _work, _extend, _need, unchanged_by_growth=True
+)

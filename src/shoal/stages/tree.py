@@ -156,7 +156,7 @@ def _need(work: Workload) -> Need:
     m, method = work.representatives, METHODS.get(work.settings.method)
     graph = m * (GRAPH_BYTES + 8 * work.components)
     pairs = 0 if method is None else graph + int(method.pair_bytes * m * m)
-    return Need(graph, disk=m * (16 + 12 * MOST_NEIGHBOURS), once=pairs)
+    return Need(graph, disk=m * (16 + 12 * MOST_NEIGHBOURS), serial_peak=pairs)
 
 
 STAGE = Stage(
@@ -167,5 +167,5 @@ STAGE = Stage(
     _extend,
     _need,
     by_rows=False,
-    once=True,
+    unchanged_by_growth=True,
 )

@@ -30,10 +30,10 @@ class Need:
     each: int = 0  # Memory of every worker
     disk: int = 0  # Of what it leaves in the run folder
     passing: int = 0  # Disk for what it deletes at its end
-    once: int = 0  # Memory of a part of the stage in which no worker adds to it
+    serial_peak: int = 0  # Memory of its serial part, in which workers take none of their own
 
     def memory(self, workers: int) -> int:
-        return LIBRARIES + max(self.once, self.shared + workers * self.each)
+        return LIBRARIES + max(self.serial_peak, self.shared + workers * self.each)
 
 
 @dataclass(frozen=True)

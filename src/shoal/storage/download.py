@@ -62,7 +62,7 @@ def download(
                     raise _broken(url, file.tell(), size, error) from error
                 time.sleep(left.pop(0))
         file.flush()
-        _check(part, size, sha256, url)
+        _verify_or_delete(part, size, sha256, url)
         os.fsync(file.fileno())
         os.replace(part, path)
 
@@ -72,12 +72,12 @@ def copy_file(source: Path, path: Path, size: int, sha256: str) -> None:
         raise InputError(f"{source} is not a file: give the one that was downloaded")
     found = source.stat().st_size
     if found != size:
-        raise InputError(f"{source} has {found:,} bytes, but the file has {size:,}: it is another")
+        raise InputError(f"{source} is a different file: expected {size:,} bytes, found {found:,}")
     part = path.with_name(f"{path.name}.copy{os.getpid()}")
     with _writing(path):
         try:
             shutil.copyfile(source, part)
-            _check(part, size, sha256, str(source))
+            _verify_or_delete(part, size, sha256, str(source))
             os.replace(part, path)
         finally:
             part.unlink(missing_ok=True)
@@ -106,7 +106,9 @@ def _fetch(url: str, file: IO[bytes], size: int, advance: Advance) -> None:
         part = answer.headers.get("Content-Range", "")
         whole = part.split("/")[-1] if part else answer.headers.get("Content-Length", "")
         if whole.isdecimal() and int(whole) != size:
-            raise InputError(f"{url} has {int(whole):,} bytes, not {size:,}: it is another file")
+            raise InputError(
+                f"{url} is a different file: expected {size:,} bytes, found {int(whole):,}"
+            )
         if had and not part.startswith(f"bytes {had}-"):
             _restart(file, advance)  # a server without ranges sends everything
         while piece := answer.read(min(_PIECE, size + 1 - file.tell())):
@@ -123,16 +125,18 @@ def _restart(file: IO[bytes], advance: Advance) -> None:
     file.seek(0)
 
 
-def _check(part: Path, size: int, sha256: str, origin: str) -> None:
+def _verify_or_delete(part: Path, size: int, sha256: str, origin: str) -> None:
     if part.stat().st_size != size:
         part.unlink()
-        raise InputError(f"{origin} gave more than {size:,} bytes: it is another file, not kept")
+        raise InputError(
+            f"{origin} sent more than {size:,} bytes: it is a different file, and is not kept"
+        )
     digest = file_sha256(part)
     if digest != sha256:
         part.unlink()
         raise InputError(
-            f"{origin} has the SHA-256 sum {digest} instead of {sha256}: it is another file or "
-            "was changed on the way, and is not kept"
+            f"{origin} has the SHA-256 sum {digest} instead of {sha256}: it is a different file "
+            "or was changed on the way, and is not kept"
         )
 
 

@@ -22,7 +22,7 @@ _NO_CREDENTIALS = ("NoCredentials", "PartialCredentials", "DefaultCredentials", 
 _REFUSED = (401, 403)
 _GONE = (404, 410)
 _LONGEST = 200  # characters of a library's message
-_NEVER_PASS = (
+_PERMANENT_ERRORS = (
     PermissionError,
     IsADirectoryError,
     NotADirectoryError,
@@ -55,23 +55,23 @@ def again(work: Callable[[], T], waits: Sequence[float] = WAITS) -> T:
         try:
             return work()
         except Exception as error:
-            if not may_pass(error):
+            if not is_transient(error):
                 raise
         time.sleep(wait)
     return work()
 
 
-def may_pass(error: BaseException) -> bool:
+def is_transient(error: BaseException) -> bool:
     """Return whether an error may be temporary: not if a file is missing or access denied."""
     if isinstance(error, ShoalError):
         return False
     if isinstance(error, FileNotFoundError):
         return not is_missing(error)
-    if isinstance(error, _NEVER_PASS):
+    if isinstance(error, _PERMANENT_ERRORS):
         return False
     status = _status(error)
-    passes = status is None or status >= 500 or status in (408, 429)
-    return passes and not _is_about_credentials(error)
+    transient = status is None or status >= 500 or status in (408, 429)
+    return transient and not _is_about_credentials(error)
 
 
 def is_missing(error: FileNotFoundError) -> bool:

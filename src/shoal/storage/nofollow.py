@@ -132,7 +132,7 @@ def _is_link(name: str, folder: int) -> bool:
 def link_error(path: Path) -> RunError:
     return RunError(
         f"{path} is a symbolic link, and links are not followed inside a folder that Shoal wrote: "
-        "delete the link, or put what it leads to in its place"
+        "delete the link, or replace it with its target"
     )
 
 

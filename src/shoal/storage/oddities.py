@@ -63,8 +63,8 @@ def _odd(folder: Path, above: str, level: _Level) -> Iterator[str]:
         elif kind == stat.S_IFDIR and inner:
             yield from _odd(Path(entry.path), f"{name}/", inner)
         elif kind != stat.S_IFREG:
-            yield f"{name} is {_SPECIAL.get(kind, 'a folder that no run has')}"
+            yield f"{name} is {_SPECIAL.get(kind, 'an unexpected folder')}"
         elif not re.fullmatch(f"{level.files}|{TEMPORARY}", entry.name):
-            yield f"{name} is a file that no run has"
+            yield f"{name} is an unexpected file"
         elif status.st_nlink > 1 and not level.linked:
             yield f"{name} has another name elsewhere (a hard link)"

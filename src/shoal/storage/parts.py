@@ -31,7 +31,8 @@ TEMPORARY = r"\..+\.[0-9a-f]{12}\.tmp"
 """Pattern of the names of unfinished files."""
 
 _PIECE = 4 << 20
-_ALL_DIFFERENT = ("row", "name", "representative", "second", "distance")
+# Columns whose values hardly ever repeat within a part, so that a dictionary does not pay
+_WITHOUT_DICTIONARY = ("row", "name", "representative", "second", "distance")
 _ENCODINGS = {
     "string": "DELTA_BYTE_ARRAY",
     "int64": "DELTA_BINARY_PACKED",
@@ -125,7 +126,7 @@ def parquet_options(schema: Any) -> dict[str, Any]:
     plain = {
         field.name: _ENCODINGS[str(field.type)]
         for field in schema
-        if field.name in _ALL_DIFFERENT and str(field.type) in _ENCODINGS
+        if field.name in _WITHOUT_DICTIONARY and str(field.type) in _ENCODINGS
     }
     others = [name for name in schema.names if name not in plain]
     return {"compression": "zstd", "use_dictionary": others, "column_encoding": plain or None}

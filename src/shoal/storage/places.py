@@ -26,9 +26,10 @@ from shoal.storage.network import WAITS, again, as_place_errors, is_missing
 from shoal.storage.ranges import RangeFile, fetched_ahead, read_range
 
 _URL = re.compile(r"([a-z][a-z0-9+]+):/+(.*)")  # pathlib makes one slash of two
-_WHOLE = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "memory"})
+# Object stores, in which a file appears only when its upload is complete; memory:// is as good
+_ATOMIC_UPLOAD = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "memory"})
 _WEB = frozenset({"http", "https"})
-_TRYING = _WHOLE - {"memory"}
+_RETRIES_ITSELF = _ATOMIC_UPLOAD - {"memory"}  # their libraries retry failed requests themselves
 _AT_ONCE = 64 << 20
 _BUFFER = 1 << 18
 _REQUESTS = 16  # at a time
@@ -232,7 +233,7 @@ class UrlPath:
 
     def can_copy(self, other: UrlPath) -> bool:
         """Return whether the store copies a file atomically."""
-        return self.protocol == other.protocol and self.protocol in _WHOLE
+        return self.protocol == other.protocol and self.protocol in _ATOMIC_UPLOAD
 
     @as_place_errors
     def copy_from(self, other: UrlPath) -> None:
@@ -247,7 +248,7 @@ class UrlPath:
         fs = self._fs
         if self.is_web:
             raise PlaceError(f"{self} is on a web server, which is read-only")
-        if self.protocol not in _WHOLE:
+        if self.protocol not in _ATOMIC_UPLOAD:
             aside = self.parent / f".{self.name}.{secrets.token_hex(6)}.tmp"
             fs.makedirs(self.parent.url, exist_ok=True)
             with fs.open(aside.url, "wb") as file:
@@ -273,7 +274,7 @@ class UrlPath:
 
     def _again(self, work: Callable[[], T]) -> T:
         """Call `work` with retries; only one if the store's library retries itself."""
-        return again(work, WAITS[:1] if self.protocol in _TRYING else WAITS)
+        return again(work, WAITS[:1] if self.protocol in _RETRIES_ITSELF else WAITS)
 
     @property
     def _within(self) -> str:

@@ -82,7 +82,7 @@ class Ranges:
     def expect(self, low: int, high: int) -> None:
         """Fetch ahead from `low` to `high`, which will be read in order."""
         with self._lock:
-            if self._goes_on(low):  # probably beyond `high` too
+            if self._is_sequential(low):  # probably beyond `high` too
                 self._limit = self.size
             else:
                 self._jump(low)
@@ -95,7 +95,7 @@ class Ranges:
             return b""
         with self._lock:
             self.end = stop
-            if self._goes_on(at):
+            if self._is_sequential(at):
                 self._ahead = min(max(2 * self._ahead, length, _LEAST_AHEAD), _MOST_AHEAD)
             else:
                 self._jump(at)
@@ -119,7 +119,7 @@ class Ranges:
         with self._lock:
             self._jump(0)
 
-    def _goes_on(self, at: int) -> bool:
+    def _is_sequential(self, at: int) -> bool:
         begin = self._pieces[0][0] if self._pieces else self._next
         return bool(self._pieces or self._ahead) and begin <= at <= self._next + _GAP
 

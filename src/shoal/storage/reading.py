@@ -117,7 +117,7 @@ def damaged(path: Path, error: BaseException) -> RunError:
         what = f"cannot be read ({error.strerror})"
     else:
         what = "is damaged"
-    return RunError(f"{path} {what}: {_way_out(path)}")
+    return RunError(f"{path} {what}: {_repair_hint(path)}")
 
 
 @contextmanager
@@ -131,7 +131,7 @@ def damage_errors(path: Path) -> Iterator[None]:
         raise damaged(path, error) from error
 
 
-def _way_out(path: Path) -> str:
+def _repair_hint(path: Path) -> str:
     for folder in path.parents:
         if (folder / "run.toml").exists():
             stage = folder / path.relative_to(folder).parts[0]

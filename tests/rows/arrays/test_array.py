@@ -364,7 +364,7 @@ def test_pictures_that_take_more_than_there_is_are_refused_before_any_is_read(
     np.lib.format.open_memmap(path, "w+", np.float64, (3, 4000, 4000, 3))  # 366 MiB a row, sparse
     monkeypatch.setattr(FileStore, "read", lambda *_: pytest.fail("was read"))
     said = r"reading a row of x\.npy takes 1,098 MiB .* --memory 1GiB .* give --memory 1\.5GiB"
-    with memory_budget.promised(1 << 30), pytest.raises(SourceError, match=said):
+    with memory_budget.memory_limit(1 << 30), pytest.raises(SourceError, match=said):
         open_source(path)
 
 

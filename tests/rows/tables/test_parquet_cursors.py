@@ -160,7 +160,7 @@ def test_a_cell_as_large_as_its_page_counts_as_often_as_arrow_copies_it(tmp_path
 
 
 def test_what_others_keep_goes_first_while_a_source_is_opened():
-    with memory_budget.promised(1 << 30):
+    with memory_budget.memory_limit(1 << 30):
         most, one, other, used = ReadCache.most, ReadCache(), ReadCache(), ReadCache()
         other.keep("x", None, most - 100)
         with other.lock:

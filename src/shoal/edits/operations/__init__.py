@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shoal.edits.operations.apart import Apart
-from shoal.edits.operations.base import Operation, Site
+from shoal.edits.operations.base import EditContext, Operation
 from shoal.edits.operations.confirm import Confirm
 from shoal.edits.operations.divide import Divide
 from shoal.edits.operations.lock import Lock
@@ -19,7 +19,7 @@ from shoal.edits.operations.start import Start
 from shoal.edits.operations.steps import Redo, Undo
 from shoal.edits.operations.whole import Whole
 
-__all__ = ["OPERATIONS", "Operation", "Site"]
+__all__ = ["OPERATIONS", "EditContext", "Operation"]
 
 OPERATIONS: dict[str, Operation] = {
     one.name: one

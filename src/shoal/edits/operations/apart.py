@@ -6,7 +6,15 @@ from dataclasses import replace
 from typing import Any
 
 from shoal.edits.log import Draft
-from shoal.edits.operations.base import ClusterId, Command, Edit, NewIds, Operation, Site, Words
+from shoal.edits.operations.base import (
+    ClusterId,
+    Command,
+    Edit,
+    EditContext,
+    NewIds,
+    Operation,
+    Words,
+)
 from shoal.edits.state import State
 from shoal.errors import InputError
 
@@ -15,8 +23,8 @@ class Apart(Operation):
     name = "apart"
     commands = (Command("apart", "Record that two clusters are different and must not be merged."),)
 
-    def plan(self, site: Site, a: ClusterId, b: ClusterId) -> Draft:
-        pair = sorted((site.state.existing(a), site.state.existing(b)))
+    def plan(self, context: EditContext, a: ClusterId, b: ClusterId) -> Draft:
+        pair = sorted((context.state.existing(a), context.state.existing(b)))
         if pair[0] == pair[1]:
             raise InputError(f"cluster {a} and itself: give two clusters")
         return Draft(self.name, {"clusters": pair})

@@ -28,11 +28,11 @@ _LONGEST_SHOWN = 60
 
 
 @dataclass(frozen=True)
-class Site:
-    """What an edit is planned on: the state, and the first unused cluster id."""
+class EditContext:
+    """What an edit is planned on: the current state, and the id of the next new cluster."""
 
     state: State
-    fresh: int
+    next_id: int
 
     @property
     def fit(self) -> BaseFit:
@@ -85,7 +85,7 @@ class Operation(ABC):
 
     @cached_property
     def parameters(self) -> tuple[Parameter, ...]:
-        """Parameters of `plan` besides the site."""
+        """Parameters of `plan` besides the context."""
         hints = get_type_hints(self.plan, include_extras=True)
         _, *taken = inspect.signature(self.plan).parameters.values()
         return tuple(
@@ -94,7 +94,7 @@ class Operation(ABC):
         )
 
     @abstractmethod
-    def plan(self, site: Site, *args: Any, **kwargs: Any) -> Draft:
+    def plan(self, context: EditContext, *args: Any, **kwargs: Any) -> Draft:
         """Check and resolve a request, so that a replay is deterministic."""
 
     def apply(self, state: State, edit: Edit) -> State:

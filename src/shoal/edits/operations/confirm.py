@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from shoal.core.plural import plural
 from shoal.edits.log import Draft, Entry
-from shoal.edits.operations.base import ClusterId, Command, Edit, NewIds, Rows, Site, Words
+from shoal.edits.operations.base import ClusterId, Command, Edit, EditContext, NewIds, Rows, Words
 from shoal.edits.operations.move import Move
 from shoal.edits.rows import row_set
 from shoal.edits.state import State
@@ -20,10 +20,12 @@ class Confirm(Move):
     name = "confirm"
     commands = (Command("confirm", "Confirm that rows belong to their cluster and stay there."),)
 
-    def plan(self, site: Site, rows: Rows, cluster: ClusterId) -> Draft:  # type: ignore[override]
-        cluster = site.state.existing(cluster)
-        chosen = row_set(rows, site.fit.n_rows)
-        site.state.refuse_elsewhere(chosen, site.fit.deciding(chosen), cluster)
+    def plan(  # type: ignore[override]
+        self, context: EditContext, rows: Rows, cluster: ClusterId
+    ) -> Draft:
+        cluster = context.state.existing(cluster)
+        chosen = row_set(rows, context.fit.n_rows)
+        context.state.refuse_elsewhere(chosen, context.fit.deciding(chosen), cluster)
         return Draft(self.name, {"to": cluster, "new": False, "count": len(chosen)}, chosen)
 
     def apply(self, state: State, edit: Edit) -> State:

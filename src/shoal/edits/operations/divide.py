@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from shoal.edits.log import Draft, Entry
-from shoal.edits.operations.base import ClusterId, Edit, NewIds, Operation, Site, Words
+from shoal.edits.operations.base import ClusterId, Edit, EditContext, NewIds, Operation, Words
 from shoal.edits.operations.split import carry_parts
 from shoal.edits.rows import row_set
 from shoal.edits.state import Cluster, State
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 class Divide(Operation):
     name = "divide"
 
-    def plan(self, site: Site, cluster: ClusterId, representatives: ArrayLike) -> Draft:
-        state = site.state
+    def plan(self, context: EditContext, cluster: ClusterId, representatives: ArrayLike) -> Draft:
+        state = context.state
         cluster = state.editable(cluster)
         chosen = row_set(representatives, len(state.of_representative))
         mine = state.of_representative == cluster
@@ -32,8 +32,10 @@ class Divide(Operation):
         taken = int(state.own_rows[chosen].sum())
         if taken in (0, state.sizes[cluster]):
             share = "none" if not taken else "all"
-            raise InputError(f"they hold {share} of cluster {cluster}'s rows")
-        return Draft(self.name, {"cluster": cluster, "id": site.fresh}, chosen)
+            raise InputError(
+                f"the chosen representatives hold {share} of the rows of cluster {cluster}"
+            )
+        return Draft(self.name, {"cluster": cluster, "id": context.next_id}, chosen)
 
     def apply(self, state: State, edit: Edit) -> State:
         cluster, new = int(edit.facts["cluster"]), int(edit.facts["id"])

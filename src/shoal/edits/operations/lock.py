@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from shoal.edits.log import Draft
-from shoal.edits.operations.base import ClusterId, Command, Edit, FieldEdit, Site, Words
+from shoal.edits.operations.base import ClusterId, Command, Edit, EditContext, FieldEdit, Words
 from shoal.errors import InputError
 
 
@@ -19,12 +19,12 @@ class Lock(FieldEdit):
 
     def plan(
         self,
-        site: Site,
+        context: EditContext,
         cluster: ClusterId,
         locked: Annotated[bool, "Whether it refuses edits."] = True,
     ) -> Draft:
-        cluster = site.state.existing(cluster)
-        if site.state.clusters[cluster].locked == locked:
+        cluster = context.state.existing(cluster)
+        if context.state.clusters[cluster].locked == locked:
             raise InputError(f"cluster {cluster} is {'' if locked else 'not '}locked already")
         return Draft(self.name, {"cluster": cluster, "locked": locked})
 

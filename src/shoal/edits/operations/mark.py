@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from shoal.edits.log import Draft
-from shoal.edits.operations.base import ClusterId, Command, Edit, FieldEdit, Site, Words
+from shoal.edits.operations.base import ClusterId, Command, Edit, EditContext, FieldEdit, Words
 from shoal.errors import InputError
 
 MARKS = ("good", "junk")
@@ -21,9 +21,9 @@ class Mark(FieldEdit):
     )
 
     def plan(
-        self, site: Site, cluster: ClusterId, mark: Annotated[str | None, "good or junk."]
+        self, context: EditContext, cluster: ClusterId, mark: Annotated[str | None, "good or junk."]
     ) -> Draft:
-        cluster = site.state.editable(cluster)
+        cluster = context.state.editable(cluster)
         if mark is not None and mark not in MARKS:
             raise InputError(f"mark {mark!r:.60}: give one of {', '.join(MARKS)}, or none")
         return Draft(self.name, {"cluster": cluster, "mark": mark})

@@ -10,7 +10,7 @@ import numpy as np
 from shoal.edits.errors import NotNowError
 from shoal.edits.log import Draft, Entry
 from shoal.edits.names import clean_name, proposed, refuse_taken
-from shoal.edits.operations.base import Command, Edit, NewIds, Operation, Site, Words
+from shoal.edits.operations.base import Command, Edit, EditContext, NewIds, Operation, Words
 from shoal.edits.state import State
 
 if TYPE_CHECKING:
@@ -23,17 +23,17 @@ class Merge(Operation):
 
     def plan(
         self,
-        site: Site,
+        context: EditContext,
         clusters: Annotated[list[int], "Two or more cluster ids."],
         into: Annotated[int | None, "The cluster whose id is kept; by default the largest."] = None,
         name: Annotated[str | None, "Name of the merged cluster."] = None,
     ) -> Draft:
-        merge = proposed(site.state, clusters, into)
-        site.state.refuse_locked(*merge.clusters)
+        merge = proposed(context.state, clusters, into)
+        context.state.refuse_locked(*merge.clusters)
         called = merge.name
         if name is not None:
             called = clean_name(name)
-            refuse_taken(site.state, called, merge.clusters)
+            refuse_taken(context.state, called, merge.clusters)
         facts = {"clusters": merge.clusters, "into": merge.into, "name": called, "note": merge.note}
         return Draft(self.name, facts)
 
@@ -84,7 +84,11 @@ class Merge(Operation):
             raise NotNowError(f"cluster {into} of the new fit has them together already")
 
     def _found(self, carrier: Carrier, entry: Entry, before: State, union: Any) -> dict[int, int]:
-        """Return the new clusters of the merged ones that are of their rows for the most part."""
+        """Map each merged cluster to the new cluster that holds most of its rows.
+
+        A merged cluster is skipped, with a note, if there is none, or if that one consists mostly
+        of rows that were not merged.
+        """
         of_union, _, own = carrier.spread(union)
         found: dict[int, int] = {}
         for cluster in entry.facts["clusters"]:

@@ -12,10 +12,10 @@ from shoal.edits.names import clean_name, refuse_taken
 from shoal.edits.operations.base import (
     Command,
     Edit,
+    EditContext,
     NewIds,
     Operation,
     Rows,
-    Site,
     Words,
     shortened,
 )
@@ -33,14 +33,14 @@ class Move(Operation):
 
     def plan(
         self,
-        site: Site,
+        context: EditContext,
         rows: Rows,
         to: Annotated[int | None, "Target cluster; by default a new one."] = None,
         name: Annotated[str | None, "Name of the new cluster."] = None,
     ) -> Draft:
-        state = site.state
-        chosen = row_set(rows, site.fit.n_rows)
-        places = site.fit.deciding(chosen)
+        state = context.state
+        chosen = row_set(rows, context.fit.n_rows)
+        places = context.fit.deciding(chosen)
         if (places < 0).any():
             bad = chosen[places < 0]
             raise InputError(f"row {bad[0]} is quarantined: it can be in no cluster")
@@ -52,13 +52,13 @@ class Move(Operation):
         else:
             to = state.existing(to)
             if name is not None:
-                raise InputError(f"cluster {to} is there: rename it in an edit of its own")
+                raise InputError(f"cluster {to} already exists: rename it with a separate edit")
             if (labels == to).all():
                 all_ = "row is" if len(chosen) == 1 else f"{len(chosen):,} rows are"
                 raise InputError(f"the {all_} in cluster {to} already")
             chosen, labels = chosen[labels != to], labels[labels != to]
         state.refuse_locked(*np.unique(labels).tolist(), *([] if to is None else [to]))
-        facts: dict[str, Any] = {"to": site.fresh if to is None else to, "new": to is None}
+        facts: dict[str, Any] = {"to": context.next_id if to is None else to, "new": to is None}
         return Draft(self.name, {**facts, "name": called, "count": len(chosen)}, chosen)
 
     def apply(self, state: State, edit: Edit) -> State:

@@ -6,7 +6,15 @@ from typing import Annotated
 
 from shoal.edits.log import Draft
 from shoal.edits.names import clean_name, refuse_taken
-from shoal.edits.operations.base import ClusterId, Command, Edit, FieldEdit, Site, Words, shortened
+from shoal.edits.operations.base import (
+    ClusterId,
+    Command,
+    Edit,
+    EditContext,
+    FieldEdit,
+    Words,
+    shortened,
+)
 
 
 class Rename(FieldEdit):
@@ -16,13 +24,13 @@ class Rename(FieldEdit):
 
     def plan(
         self,
-        site: Site,
+        context: EditContext,
         cluster: ClusterId,
         name: Annotated[str | None, "The name; an empty string removes it."],
     ) -> Draft:
-        cluster = site.state.editable(cluster)
+        cluster = context.state.editable(cluster)
         called = clean_name(name) if name is not None and name.strip() else None
-        refuse_taken(site.state, called, (cluster,))
+        refuse_taken(context.state, called, (cluster,))
         return Draft(self.name, {"cluster": cluster, "name": called})
 
     def describe(self, edit: Edit, words: Words) -> str:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from shoal.edits.log import Draft
 from shoal.edits.names import LONGEST_NOTE, stored
-from shoal.edits.operations.base import ClusterId, Command, Edit, FieldEdit, Site, Words
+from shoal.edits.operations.base import ClusterId, Command, Edit, EditContext, FieldEdit, Words
 from shoal.errors import InputError
 
 
@@ -17,11 +17,11 @@ class Note(FieldEdit):
 
     def plan(
         self,
-        site: Site,
+        context: EditContext,
         cluster: ClusterId,
         note: Annotated[str | None, "The note; an empty string removes it."],
     ) -> Draft:
-        cluster = site.state.editable(cluster)
+        cluster = context.state.editable(cluster)
         note = note or ""
         if len(note) > LONGEST_NOTE:
             raise InputError(f"a note of {len(note):,} characters: give at most {LONGEST_NOTE:,}")

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from shoal.edits.errors import NotNowError
 from shoal.edits.log import Draft, Entry
-from shoal.edits.operations.base import ClusterId, Command, Edit, Operation, Site, Words
+from shoal.edits.operations.base import ClusterId, Command, Edit, EditContext, Operation, Words
 from shoal.edits.rows import row_set
 from shoal.edits.state import Answers, State
 from shoal.errors import InputError
@@ -26,8 +26,10 @@ class Quiz(Operation):
     name = "quiz"
     commands = (Command("quiz", "Record which rows of a sample belong to their cluster."),)
 
-    def plan(self, site: Site, cluster: ClusterId, right: Right, wrong: Wrong = ()) -> Draft:
-        cluster, n_rows = site.state.existing(cluster), site.fit.n_rows
+    def plan(
+        self, context: EditContext, cluster: ClusterId, right: Right, wrong: Wrong = ()
+    ) -> Draft:
+        cluster, n_rows = context.state.existing(cluster), context.fit.n_rows
         answers = {
             answer: row_set(rows, n_rows) if np.size(rows) else np.empty(0, np.int64)
             for answer, rows in (("right", right), ("wrong", wrong))
@@ -36,7 +38,7 @@ class Quiz(Operation):
         judged = row_set(both, n_rows)
         if len(judged) < len(both):
             raise InputError("a row cannot be both right and wrong")
-        site.state.refuse_elsewhere(judged, site.fit.deciding(judged), cluster)
+        context.state.refuse_elsewhere(judged, context.fit.deciding(judged), cluster)
         return Draft(self.name, {"cluster": cluster, **{k: v.tolist() for k, v in answers.items()}})
 
     def apply(self, state: State, edit: Edit) -> State:

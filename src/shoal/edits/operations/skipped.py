@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from shoal.edits.log import Draft
-from shoal.edits.operations.base import Edit, Operation, Site, Words
+from shoal.edits.operations.base import Edit, EditContext, Operation, Words
 from shoal.edits.state import State, Touched
 
 
 class Skipped(Operation):
     name = "skipped"
 
-    def plan(self, site: Site, what: str, why: str) -> Draft:
+    def plan(self, context: EditContext, what: str, why: str) -> Draft:
         return Draft(self.name, {"what": what, "why": why})
 
     def touches(self, state: State, edit: Edit) -> Touched:

@@ -16,9 +16,9 @@ from shoal.edits.operations.base import (
     ClusterId,
     Command,
     Edit,
+    EditContext,
     NewIds,
     Operation,
-    Site,
     Words,
 )
 from shoal.edits.state import Cluster, State, whole_number
@@ -37,11 +37,11 @@ class Split(Operation):
 
     def plan(
         self,
-        site: Site,
+        context: EditContext,
         cluster: ClusterId,
         parts: Annotated[int | None, "Number of parts; by default chosen from the tree."] = None,
     ) -> Draft:
-        state, fit = site.state, site.fit
+        state, fit = context.state, context.fit
         cluster = state.editable(cluster)
         positions, counts = splitting(state, cluster, fit.position)
         ranks = splits_under(fit, positions)
@@ -59,7 +59,7 @@ class Split(Operation):
         np.add.at(sizes, at, counts)
         ids = np.empty(wanted, np.int64)
         largest_first = np.argsort(-sizes, kind="stable")
-        ids[largest_first] = [cluster, *range(site.fresh, site.fresh + wanted - 1)]
+        ids[largest_first] = [cluster, *range(context.next_id, context.next_id + wanted - 1)]
         return Draft(self.name, {"cluster": cluster, "cuts": cuts.tolist(), "ids": ids.tolist()})
 
     def apply(self, state: State, edit: Edit) -> State:
@@ -162,7 +162,7 @@ def own_parts(tree: Tree, ranks: NDArray[np.int64], cluster: int) -> int:
     excess = excess[np.isfinite(excess)]
     if not len(excess):
         raise InputError(
-            f"the tree marks no split under cluster {cluster}: say into how many parts"
+            f"the tree suggests no split of cluster {cluster}: give the number of parts"
         )
     ends = np.append(excess[1:], min(REAL, float(excess[-1])))
     return 2 + int((excess - ends).argmax())

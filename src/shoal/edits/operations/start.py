@@ -8,7 +8,7 @@ import numpy as np
 
 from shoal.core.plural import plural
 from shoal.edits.log import Draft, Entry
-from shoal.edits.operations.base import Command, Edit, Operation, Site, Words
+from shoal.edits.operations.base import Command, Edit, EditContext, Operation, Words
 from shoal.edits.state import State, first_state
 
 if TYPE_CHECKING:
@@ -26,13 +26,13 @@ class Start(Operation):
 
     def plan(
         self,
-        site: Site,
+        context: EditContext,
         layer: Annotated[int | None, "The layer to start from."] = None,
         k: Annotated[int | None, "The number of clusters to start from."] = None,
     ) -> Draft:
-        site.state.refuse_locked(*site.state.clusters)
-        chosen = site.fit.result.resolve_k(layer, k)
-        return Draft(self.name, {"k": site.fit.base(chosen).k})
+        context.state.refuse_locked(*context.state.clusters)
+        chosen = context.fit.result.resolve_k(layer, k)
+        return Draft(self.name, {"k": context.fit.base(chosen).k})
 
     def apply(self, state: State, edit: Edit) -> State:
         return first_state(state.fit.base(int(edit.facts["k"])))

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from shoal.core.plural import plural
 from shoal.edits.log import Draft
-from shoal.edits.operations.base import Edit, Operation, Site, Words
+from shoal.edits.operations.base import Edit, EditContext, Operation, Words
 from shoal.edits.state import State
 
 
@@ -16,7 +16,7 @@ class Undo(Operation):
     name = "undo"
     past = "Undid"
 
-    def plan(self, site: Site, n: Annotated[int, "How many."] = 1) -> Draft:
+    def plan(self, context: EditContext, n: Annotated[int, "How many."] = 1) -> Draft:
         return Draft(self.name, {"n": n})
 
     def touches(self, state: State, edit: Edit) -> None:

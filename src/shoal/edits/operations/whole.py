@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from shoal.edits.log import Draft
-from shoal.edits.operations.base import ClusterId, Command, Edit, Operation, Site, Words
+from shoal.edits.operations.base import ClusterId, Command, Edit, EditContext, Operation, Words
 from shoal.edits.state import State
 
 
@@ -13,8 +13,8 @@ class Whole(Operation):
     name = "whole"
     commands = (Command("whole", "Record that a cluster is one thing and must not be split."),)
 
-    def plan(self, site: Site, cluster: ClusterId) -> Draft:
-        return Draft(self.name, {"cluster": site.state.existing(cluster)})
+    def plan(self, context: EditContext, cluster: ClusterId) -> Draft:
+        return Draft(self.name, {"cluster": context.state.existing(cluster)})
 
     def apply(self, state: State, edit: Edit) -> State:
         return replace(state, whole=state.whole | {int(edit.facts["cluster"])})
