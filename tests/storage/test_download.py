@@ -203,7 +203,10 @@ def test_a_file_fetched_elsewhere_is_copied_when_it_is_the_one(tmp_path):
     copy_file(good, path, len(DATA), SUM)
     assert path.read_bytes() == DATA
     assert os.listdir(path.parent) == ["net.onnx"]
-    for data, said in ((DATA[1:], "expected 1,024,000 bytes, found 1,023,999"), (DATA[::-1], "SHA-256 sum")):
+    for data, said in (
+        (DATA[1:], "expected 1,024,000 bytes, found 1,023,999"),
+        (DATA[::-1], "SHA-256 sum"),
+    ):
         good.write_bytes(data)
         with pytest.raises(InputError, match=said):
             copy_file(good, tmp_path / "cache" / "other", len(DATA), SUM)
