@@ -52,6 +52,14 @@ def test_blocks_come_in_order_and_are_what_predict_gives(run, monkeypatch):
         assert np.allclose(sure, expected.confidence, atol=1e-4)
 
 
+def test_former_names_warn_and_work(run):
+    model = Model(RunFolder.open(run.path))
+    with pytest.warns(DeprecationWarning, match="is now Model.prepare"):
+        assert model.chosen(k=20)[1].labels.max() == 19
+    with pytest.raises(AttributeError, match="no attribute 'nearets'"):
+        model.nearets  # noqa: B018
+
+
 def test_rows_of_another_kind_are_unknown(run):
     noise = DRAW.integers(0, 256, (100, 8, 8), np.uint8)
     assert run.predict(noise).unknown.mean() > 0.9

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,6 +74,10 @@ class PredictKeywords(LabelKeywords, total=False):
     unknown: float | None
 
 
+# Deprecated since 0.2
+_FORMER_NAMES = {"chosen": "prepare", "block": "predict_batch", "placed": "nearest"}
+
+
 class Model:
     """Predicts with a run's encoder, projection and representatives.
 
@@ -95,6 +100,15 @@ class Model:
         self.workers = workers or available_cores()
         self.curation = curation or Curation(self.result)
         self._cuts: dict[tuple[int, int, float], Cut] = {}
+
+    if not TYPE_CHECKING:  # so that a misspelled name stays an error of types
+
+        def __getattr__(self, name: str) -> Any:
+            if name not in _FORMER_NAMES:
+                raise AttributeError(f"Model has no attribute {name!r}")
+            new = _FORMER_NAMES[name]
+            warnings.warn(f"Model.{name} is now Model.{new}", DeprecationWarning, stacklevel=2)
+            return getattr(self, new)
 
     @property
     def encoder(self) -> Encoder:
