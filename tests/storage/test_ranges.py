@@ -1,6 +1,7 @@
 import io
 import pickle
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -138,12 +139,15 @@ def test_a_stream_is_trusted_for_a_while(monkeypatch):
     assert streams.take(lambda: Ranges(remote, len(DATA)), remote, 0) is not first
 
 
-def test_who_goes_on_has_what_comes_next_fetched():
+def test_sequential_reads_fetch_what_comes_next():
     remote = Remote()
     file = Ranges(remote, len(DATA))
     for low in (0, 400):
         file.expect(low, low + 400)
         assert file.read(low, 400) == DATA[low : low + 400]
+    deadline = time.monotonic() + 60  # a thread fetches ahead, at some time
+    while max(stop for _, stop in remote.asked) <= 1200 and time.monotonic() < deadline:
+        time.sleep(0.01)
     assert max(stop for _, stop in remote.asked) > 1200
 
 
