@@ -126,8 +126,8 @@ def renamed(method: str, **names: str) -> Callable[[Class], Class]:
         def with_former_names(*args: Any, **given: Any) -> Any:
             for former, name in names.items():
                 if former in given:
-                    told = f"{kind.__name__}.{method}: {former} is now called {name}"
-                    warnings.warn(told, DeprecationWarning, stacklevel=2)
+                    message = f"{kind.__name__}.{method}: {former} is now called {name}"
+                    warnings.warn(message, DeprecationWarning, stacklevel=2)
                     given[name] = given.pop(former)
             return function(*args, **given)
 

@@ -15,7 +15,7 @@ from shoal.core.tree import Tree
 # Splits of a tree that are worth comparing: pieces below are smaller than any layer's.
 _MOST_SPLITS = 600
 _MOST_ROWS = 8000
-_LEAST_SEEN = 4  # rows: of fewer nothing can be told; of ten 80% are in a part on average
+_LEAST_SEEN = 4  # rows: fewer show nothing; of ten, 80% are in a part on average
 
 
 def pieces(tree: Tree, most: int = _MOST_SPLITS) -> NDArray[np.int64]:

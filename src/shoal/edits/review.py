@@ -75,7 +75,7 @@ class Reviewer:
     def queue(self, most: int = 100) -> list[Question]:
         """Return the questions whose answers would gain most, the best first.
 
-        Nothing is asked about locked clusters, junk, and what people decided: pairs that are
+        There are no questions about locked clusters, junk and former decisions: pairs that are
         different, clusters that are one thing, and rows that were moved.
         """
         state = self.curation.state  # one for all: others may edit meanwhile

@@ -45,7 +45,7 @@ def piece_colours(tree: Tree, weights: NDArray[np.int64], most: int) -> NDArray[
     When a piece is split, its heavier side keeps its colour, and the other one gets a new one:
     so colours stay while a person moves from cut to cut. Split t makes colour t + 1; the answer
     tells the side that gets it: 0 the left one, 1 the right one. `weights` are the rows of each
-    leaf, in leaf order, (m,); `most` is the greatest K that can be asked for.
+    leaf, in leaf order, (m,); `most` is the largest K that may be shown.
     """
     ends = np.concatenate([[0], np.cumsum(weights)])
     bounds = [0, tree.n_leaves]

@@ -49,7 +49,7 @@ async def events(explorer: Explorer, request: Request) -> AsyncIterator[str]:
 
 
 def look_ahead(explorer: Explorer) -> None:
-    """Make the review queue while nobody waits for it, where that is a matter of moments."""
+    """Prepare the review queue between requests, where that takes only a moment."""
     quiet = time.monotonic() - explorer.last_request > _QUIET
     if quiet and not explorer.read_only and explorer.run.n_rows <= _QUICK:
         with suppress(ShoalError):  # a request for the queue gets the message

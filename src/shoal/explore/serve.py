@@ -54,7 +54,7 @@ def page_file(page: dict[str, bytes], name: str) -> Response:
 
 
 def make_app(explorer: Explorer, state: State | None = None) -> Starlette:
-    """Make the app that answers, without the guard; apps that share a state stop together."""
+    """Return the app without the access guard; apps that share a state stop together."""
     page = static_files()
 
     def file(request: Request) -> Response:

@@ -180,7 +180,7 @@ class Method:
         return values | {name: known[name].parse(value) for name, value in given.items()}
 
     def check_k(self, k: int | None, m: int | None = None) -> None:
-        """Refuse a number of clusters that the method cannot be told, or more than m rows.
+        """Refuse a number of clusters if the method takes none, or if it exceeds the m rows.
 
         Raises
         ------

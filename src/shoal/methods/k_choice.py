@@ -64,7 +64,7 @@ def evaluate_ks(
     vectors, weights, seed, parameters
         As in `run_method`.
     method : str
-        One that can be told K.
+        One that takes K.
     ks : sequence of int
         From 2 on.
     references : int, optional
@@ -74,7 +74,7 @@ def evaluate_ks(
     Raises
     ------
     SettingError
-        When the method cannot be told K, or no K fits the rows.
+        When the method does not take K, or no K fits the rows.
     """
     chosen, rows = METHODS[method], weighted_rows(vectors, weights)
     values = _checked_values(chosen, parameters)

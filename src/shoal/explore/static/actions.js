@@ -63,7 +63,7 @@ export function Actions() {
   const [selected, area] = useStore((s) => [s.selected, s.area, s.data, s.suggestions]);
   const one = selected.length === 1 ? state.byId.get(selected[0]) : null;
   if (state.run.read_only || (!selected.length && !area)) return null;
-  const button = (name, key, said, run, on = true) => html`<button key=${said} onClick=${run} disabled=${!on} title=${key ? `${said} (${key})` : said}>${name}</button>`;
+  const button = (name, key, caption, run, on = true) => html`<button key=${caption} onClick=${run} disabled=${!on} title=${key ? `${caption} (${key})` : caption}>${name}</button>`;
   return html`<div class="actions" role="toolbar" aria-label="Edit">
     ${one && html`
       ${suggestion(one.id) && button(html`Name it “${suggestion(one.id)}”`, "a", "Accept the suggested name", () => accept([one.id]))}

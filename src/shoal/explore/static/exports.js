@@ -35,8 +35,8 @@ export function ExportDialog() {
   };
   const forms = FORMS.filter(([name]) => state.run.thumb || !["folders", "dataset", "sheet"].includes(name));
   return html`<${Window} title=${n === null ? "Export images" : `Export ${images(n)}`} onSubmit=${submit}>
-    <fieldset class="forms"><legend class="sr">Form</legend>${forms.map(([name, said, what]) => html`<label key=${name}><input type="radio" name="form" checked=${form === name} onChange=${() => setForm(name)} />
-      <span><b>${said}</b><br /><span class="soft">${what}</span>
+    <fieldset class="forms"><legend class="sr">Form</legend>${forms.map(([name, caption, what]) => html`<label key=${name}><input type="radio" name="form" checked=${form === name} onChange=${() => setForm(name)} />
+      <span><b>${caption}</b><br /><span class="soft">${what}</span>
         ${name === "dataset" && form === name && html`<br /><select aria-label="Which program" value=${program} onChange=${(e) => setProgram(e.target.value)}>${Object.entries(PROGRAMS).map(([as, called]) => html`<option key=${as} value=${as}>${called}</option>`)}</select>`}</span></label>`)}</fieldset>
     <${Buttons} main="Export" />
   </${Window}>`;

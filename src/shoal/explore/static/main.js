@@ -26,7 +26,7 @@ function App() {
   if (!run || !data) return html`<p class="loading" role="status">Opening the run …</p>`;
   return html`<${Top} />
     <${Advice} />
-    <nav class="tabbar" aria-label="Parts of the page">${TABS.map(([name, said]) => html`<button key=${name} class=${tab === name ? "on" : ""} aria-current=${tab === name ? "page" : undefined} onClick=${() => set({ tab: name })}>${said}</button>`)}</nav>
+    <nav class="tabbar" aria-label="Parts of the page">${TABS.map(([name, caption]) => html`<button key=${name} class=${tab === name ? "on" : ""} aria-current=${tab === name ? "page" : undefined} onClick=${() => set({ tab: name })}>${caption}</button>`)}</nav>
     <main class=${`columns show-${tab}`}>
       <${Clusters} />
       <div class="middle"><${Gallery} /><${Detail} /></div>

@@ -65,7 +65,7 @@ function LiveMap() {
   const percent = Math.round(100 * map.recall);
   return html`<div class="map-bar bar">
       <${Switch} name="Select on the map" options=${[["lasso", "Lasso"], ["box", "Box"]]} value=${tool}
-        title=${(/** @type {string} */ said) => `${said}: draw around images. Or hold Shift and drag.`} onChoose=${(/** @type {string} */ name) => setTool(tool === name ? null : name)} />
+        title=${(/** @type {string} */ caption) => `${caption}: draw around images. Or hold Shift and drag.`} onChoose=${(/** @type {string} */ name) => setTool(tool === name ? null : name)} />
       ${area && html`<button onClick=${() => selectArea(null)}>Clear the area</button>`}
       ${state.run.thumb && near && html`<label class="only" title="Images are moved apart so that none is hidden: show them at their exact positions"><input type="checkbox" checked=${places} onChange=${(e) => set({ places: e.target.checked })} /> Exact positions</label>`}
       ${some && html`<label class="only" title="Show only what is selected"><input type="checkbox" checked=${only} onChange=${(e) => set({ only: e.target.checked })} /> Only selected</label>`}

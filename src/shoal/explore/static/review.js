@@ -73,7 +73,7 @@ function Question({ q, skip }) {
   const estimate = `probably ${likely[probable ? 0 : 1]} (${Math.round(100 * Math.max(q.chance, 1 - q.chance))}%)`;
   Object.assign(answer, { y: yes[1], n: no[1], s: skip, Enter: probable ? yes[1] : no[1] });
   const show = (row) => set({ open: row, panel: null });
-  const button = ([said, run], key, main) => html`<button class=${main ? "main" : ""} disabled=${key === "y" && q.kind === "rows" && !going.length} onClick=${run}>${said} <kbd>${key}</kbd></button>`;
+  const button = ([caption, run], key, main) => html`<button class=${main ? "main" : ""} disabled=${key === "y" && q.kind === "rows" && !going.length} onClick=${run}>${caption} <kbd>${key}</kbd></button>`;
   const [a, b] = [q.rows.slice(0, q.parts), q.rows.slice(q.parts)];
   const side = (title, rows, size) => html`<div class="side-of"><h3>${title}</h3><${Tiles} rows=${rows} shown=${size} onOpen=${show} /></div>`;
   const typical = (id) => side(html`<${Face} id=${id} /> typical`, q.typical?.[id] ?? [], TYPICAL);

@@ -35,7 +35,7 @@ export function Slider() {
       </label>
       <div class="layers" role="group" aria-label="Layers">${nearby(run.layers).map((layer) => html`
         <button key=${layer.k} class=${`layer ${plain && layer.k === now ? "on" : ""}`} aria-pressed=${plain && layer.k === now}
-          title=${said(layer)} onClick=${() => cut(layer.k)}>${layer.k}${layer.primary ? html`<span class="star" aria-label=${run.method ? "as found" : "suggested"}>★</span>` : ""}</button>`)}
+          title=${caption(layer)} onClick=${() => cut(layer.k)}>${layer.k}${layer.primary ? html`<span class="star" aria-label=${run.method ? "as found" : "suggested"}>★</span>` : ""}</button>`)}
       </div>
     </div>
     <div class="curve">
@@ -67,7 +67,7 @@ function nearby(layers) {
 }
 
 /** @param {any} layer */
-function said(layer) {
+function caption(layer) {
   const known = (/** @type {number|null} */ v) => (v === null ? "–" : v.toFixed(2));
   return `${plural(layer.k, "cluster")}${layer.primary ? (state.run.method ? `, by ${state.run.method}` : ", suggested") : ""}: clarity ${known(layer.excess)}, stability ${known(layer.stability)}${layer.weak ? "; weak: its last splits are barely clearer than chance" : ""}`;
 }

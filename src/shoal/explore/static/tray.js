@@ -50,9 +50,9 @@ export function Tray() {
   const move = () => ask({ kind: "move", of: everything, count: clusters.reduce((sum, id) => sum + (state.byId.get(id)?.rows ?? 0), tray.rows.length), then: empty });
   return html`<section class="tray" aria-label="Tray" ...${dropped((row, cluster) => put(cluster === null ? [] : [cluster], row === null ? [] : state.picked.has(row) ? [...state.picked] : [row]))}>
     ${n ? html`<b aria-live="polite">${[clusters.length && plural(clusters.length, "cluster"), tray.rows.length && images(tray.rows.length)].filter(Boolean).join(", ")}</b>
-      <ul class="tiles">${faces.map((row, at) => { const id = clusters[at]; const said = at < clusters.length ? label(id) : `row ${row}`; return html`<li key=${`${id} ${row}`}>
-        <button type="button" class="tile-button" aria-label=${`Remove ${said} from the tray`} title=${`${said}: click to remove it`} style=${{ "--c": at < clusters.length ? colour(id) : "transparent" }} onClick=${() => take(at)}>
-        ${style ? html`<${Thumb} style=${style(at)} size=${FACE} />` : html`<span class="tag">${said}</span>`}</button></li>`; })}</ul>
+      <ul class="tiles">${faces.map((row, at) => { const id = clusters[at]; const caption = at < clusters.length ? label(id) : `row ${row}`; return html`<li key=${`${id} ${row}`}>
+        <button type="button" class="tile-button" aria-label=${`Remove ${caption} from the tray`} title=${`${caption}: click to remove it`} style=${{ "--c": at < clusters.length ? colour(id) : "transparent" }} onClick=${() => take(at)}>
+        ${style ? html`<${Thumb} style=${style(at)} size=${FACE} />` : html`<span class="tag">${caption}</span>`}</button></li>`; })}</ul>
       ${n > faces.length && html`<span class="soft">and ${n - faces.length} more</span>`}
       <span class="grow" />
       ${clusters.length > 1 && !tray.rows.length && html`<button class="main" onClick=${() => ask({ kind: "merge", clusters, into: null }).then(empty)}>Merge …</button>`}

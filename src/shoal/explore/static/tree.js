@@ -103,8 +103,8 @@ export function Tree() {
     const choose = (/** @type {MouseEvent} */ e) => select(e.ctrlKey || e.metaKey ? [...new Set([...selected, ...node.ids])] : node.ids);
     const shared = { role: "treeitem", "aria-level": node.depth + 1, "aria-selected": on, tabindex: at ? -1 : 0, onKeyDown: (/** @type {KeyboardEvent} */ e) => key(e, at), onClick: choose };
     if (node.id === undefined) {
-      const said = `${node.ids.length} clusters, separate from K = ${node.k} on: clarity ${(state.run.excess[Number(node.k) - 2] ?? 0).toFixed(2)}`;
-      return html`<div key=${`k${node.k}`} ...${shared} class=${`fork ${on ? "on" : ""}`} title=${said} aria-label=${said}
+      const caption = `${node.ids.length} clusters, separate from K = ${node.k} on: clarity ${(state.run.excess[Number(node.k) - 2] ?? 0).toFixed(2)}`;
+      return html`<div key=${`k${node.k}`} ...${shared} class=${`fork ${on ? "on" : ""}`} title=${caption} aria-label=${caption}
         style=${{ left: `${node.x - 7}px`, top: `${node.left.y}px`, height: `${node.right.y - node.left.y}px` }} />`;
     }
     const c = state.byId.get(node.id);

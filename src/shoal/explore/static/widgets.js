@@ -49,14 +49,14 @@ export const flipped = (set, value) => new Set(toggled([...set], value));
 /** A button with a drawing. @param {{icon: any, name: string, title?: string, onClick: (event: any) => void}} props */
 export const IconButton = ({ icon, name, title = name, onClick }) => html`<button type="button" class="icon" aria-label=${name} title=${title} onClick=${onClick}><${Icon} name=${icon} /></button>`;
 
-/** Buttons of which one is on. @param {{name: string, options: [any, string][], value: any, title?: (said: string) => string, onChoose: (value: any) => void}} props */
+/** Buttons of which one is on. @param {{name: string, options: [any, string][], value: any, title?: (caption: string) => string, onChoose: (value: any) => void}} props */
 export const Switch = ({ name, options, value, title, onChoose }) => html`<div class="switch" role="group" aria-label=${name}>
-  ${options.map(([option, said]) => html`<button type="button" key=${said} aria-pressed=${option === value} class=${option === value ? "on" : ""}
-    title=${title?.(said)} onClick=${() => onChoose(option)}>${said}</button>`)}</div>`;
+  ${options.map(([option, caption]) => html`<button type="button" key=${caption} aria-pressed=${option === value} class=${option === value ? "on" : ""}
+    title=${title?.(caption)} onClick=${() => onChoose(option)}>${caption}</button>`)}</div>`;
 
 /** A list to choose from. @param {{name: string, options: [any, string][], value: any, onChoose: (value: string) => void}} props */
 export const Choice = ({ name, options, value, onChoose }) => html`<label class="field"><span>${name}</span><select value=${value} onChange=${(/** @type {any} */ e) => onChoose(e.target.value)}>
-  ${options.map(([option, said]) => html`<option key=${option} value=${option}>${said}</option>`)}</select></label>`;
+  ${options.map(([option, caption]) => html`<option key=${option} value=${option}>${caption}</option>`)}</select></label>`;
 
 /** A cluster to click, perhaps with how many rows of it are meant. @param {{id: number, n?: number}} props */
 export const ClusterChip = ({ id, n }) => html`<button class="chip" style=${{ "--c": colour(id) }} title=${`Show ${label(id)}`} onClick=${() => select([id])}><span class="dot" aria-hidden="true" />${label(id)}${n !== undefined && html` <b>${count(n)}</b>`}</button>`;
